@@ -1,0 +1,1 @@
+//! The agents as reconcilers: Linux bridge, L3, DHCP, metadata.

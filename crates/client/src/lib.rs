@@ -1,0 +1,1 @@
+//! The users' command: neutron net-create and its siblings.

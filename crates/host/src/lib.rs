@@ -1,0 +1,1 @@
+//! The kernel and its daemons: netlink, namespaces, iptables, ipset, conntrack, dnsmasq.

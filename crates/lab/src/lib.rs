@@ -1,0 +1,1 @@
+//! Simulated hosts from namespaces: the demonstration, the tests on real packets, the benchmark.

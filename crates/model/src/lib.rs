@@ -1,0 +1,1 @@
+//! The words that server and agents exchange: identifiers, addresses, segments, RPC calls.

@@ -1,0 +1,3 @@
+//! The one program: servers, agents and the users' client behind one name.
+
+fn main() {}

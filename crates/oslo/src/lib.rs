@@ -1,0 +1,1 @@
+//! oslo.config files, oslo.policy rules, request contexts, logs: interfaces of OpenStack that know nothing of networks.

@@ -1,0 +1,1 @@
+//! oslo.messaging: requests, casts, fanouts and replies over a transport.
