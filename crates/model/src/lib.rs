@@ -1,1 +1,4 @@
 //! The words that server and agents exchange: identifiers, addresses, segments, RPC calls.
+
+pub mod dhcp;
+pub mod l3;
