@@ -1,1 +1,4 @@
-//! oslo.config files, oslo.policy rules, request contexts, logs: interfaces of OpenStack that know nothing of networks.
+//! oslo.config files, oslo.policy rules, request contexts, logs: interfaces of OpenStack that know nothing of
+//! networks.
+
+pub mod context;

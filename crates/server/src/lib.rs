@@ -1,1 +1,13 @@
 //! neutron-server: the API engine, ML2, IPAM, the resources and what answers the agents.
+
+pub mod app;
+pub mod attr;
+pub mod catalog;
+pub mod db;
+pub mod extension;
+pub mod extensions;
+pub mod fault;
+pub mod notify;
+pub mod record;
+pub mod request;
+pub mod store;

@@ -1,0 +1,30 @@
+//! The server as a value: what all requests share.
+
+use crate::catalog::Catalog;
+use crate::db::Db;
+use std::sync::Arc;
+
+/// What all requests share.
+pub struct App {
+    /// The store.
+    pub db: Db,
+    /// What the loaded extensions add up to.
+    pub catalog: Catalog,
+    /// Messages to agents.
+    pub rpc: rpc::Client,
+}
+
+impl App {
+    /// The moment, as the database keeps it (UTC, whole seconds): `2026-11-21 22:08:34`.
+    pub fn now(&self) -> String {
+        jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// A fresh id.
+    pub fn fresh_id(&self) -> String {
+        uuid::Uuid::new_v4().to_string()
+    }
+}
+
+/// How the parts of the server hold on to it.
+pub type Shared = Arc<App>;
