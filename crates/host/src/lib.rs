@@ -1,1 +1,12 @@
 //! The kernel and its daemons: netlink, namespaces, iptables, ipset, conntrack, dnsmasq.
+//!
+//! Everything here blocks briefly and is called from an agent's pass, which runs on a thread
+//! where blocking is allowed; only [`netlink::Monitor`] waits asynchronously.
+
+mod error;
+pub mod netlink;
+pub mod netns;
+pub mod sysctl;
+
+pub use error::{Error, Result};
+pub use netns::Netns;

@@ -2,3 +2,6 @@
 
 pub mod dhcp;
 pub mod l3;
+pub mod mac;
+
+pub use mac::Mac;

@@ -1,0 +1,6 @@
+//! The host crate against the real kernel, in namespaces of the tests' own. Needs root.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod netlink;
+mod netns;
