@@ -1,4 +1,5 @@
 //! oslo.config files, oslo.policy rules, request contexts, logs: interfaces of OpenStack that know nothing of
 //! networks.
 
+pub mod config;
 pub mod context;
