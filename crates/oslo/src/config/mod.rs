@@ -148,7 +148,7 @@ impl Config {
         self.problems.extend(problems);
         let mut fresh = BTreeSet::new();
         for a in assignments {
-            let key = (a.group, a.name);
+            let key = key(&a.group, &a.name);
             let entry = Entry { text: a.value, file: file.to_string(), line: a.line };
             let entries = self.entries.entry(key.clone()).or_default();
             // A later file replaces what earlier ones said; within a file every assignment is kept.
@@ -162,33 +162,33 @@ impl Config {
     /// Sets one value from outside the files (command line, environment).
     pub fn set(&mut self, source: &str, group: &str, name: &str, text: &str) {
         let entry = Entry { text: text.to_string(), file: source.to_string(), line: 0 };
-        self.entries.insert((group.to_string(), name.to_string()), vec![entry]);
+        self.entries.insert(key(group, name), vec![entry]);
     }
 
     /// Makes declared defaults known, so that `$state_path` resolves where no file sets it.
     pub fn declare(&mut self, options: &[Opt]) {
         for option in options {
             if let Some(default) = &option.default {
-                self.defaults.insert((option.group.to_string(), option.name.to_string()), default.clone());
+                self.defaults.insert(key(option.group, option.name), default.clone());
             }
         }
     }
 
     /// Whether a file sets the option.
     pub fn is_set(&self, group: &str, name: &str) -> bool {
-        self.entries.contains_key(&(group.to_string(), name.to_string()))
+        self.entries.contains_key(&key(group, name))
     }
 
     /// `file:line` of the option's last assignment, for messages about its value.
     pub fn place(&self, group: &str, name: &str) -> Option<String> {
-        let entry = self.entries.get(&(group.to_string(), name.to_string()))?.last()?;
+        let entry = self.entries.get(&key(group, name))?.last()?;
         Some(format!("{}:{}", entry.file, entry.line))
     }
 
     /// Reads one option; called by what [`options!`](crate::options) makes.
     pub fn get<T: Value>(&self, option: &Opt, default: T) -> Result<T, Problem> {
         let names = std::iter::once((option.group, option.name)).chain(option.was.iter().copied());
-        let found = names.filter_map(|(g, n)| self.entries.get(&(g.to_string(), n.to_string()))).next();
+        let found = names.filter_map(|(g, n)| self.entries.get(&key(g, n))).next();
         let Some(entries) = found else {
             return match &option.default {
                 Some(text) if text.contains('$') => {
@@ -249,7 +249,7 @@ impl Config {
             None => vec![(group, name), ("DEFAULT", name)],
         };
         for (group, name) in keys {
-            let key = (group.to_string(), name.to_string());
+            let key = key(group, name);
             let set = self.entries.get(&key).and_then(|e| e.last()).map(|e| e.text.clone());
             if let Some(text) = set.or_else(|| self.defaults.get(&key).cloned()) {
                 return Ok(text);
@@ -267,15 +267,15 @@ impl Config {
         for ((group, name), entries) in &self.entries {
             let Some(entry) = entries.last() else { continue };
             let say = |gravity, text| Problem::new(gravity, &entry.file, entry.line, text);
-            if declared.iter().any(|o| o.group == group && o.name == name) {
+            if declared.iter().any(|o| same(o.group, group) && o.name == name) {
                 continue;
             }
-            let older = declared.iter().find(|o| o.was.contains(&(group.as_str(), name.as_str())));
+            let older = declared.iter().find(|o| o.was.iter().any(|(g, n)| same(g, group) && n == name));
             if let Some(now) = older {
                 let text =
                     format!("[{group}] {name} is an older name of [{}] {}; it is read", now.group, now.name);
                 problems.push(say(Gravity::Note, text));
-            } else if idle.contains(&(group.as_str(), name.as_str())) {
+            } else if idle.iter().any(|(g, n)| same(g, group) && n == name) {
                 let text = format!("[{group}] {name} is an option of Neutron that has no effect here");
                 problems.push(say(Gravity::Note, text));
             } else {
@@ -287,15 +287,25 @@ impl Config {
     }
 }
 
+/// Sections are the same in any case, except that `DEFAULT` is written just so; names are as they are.
+fn key(group: &str, name: &str) -> (String, String) {
+    let group = if group == "DEFAULT" { group.to_string() } else { group.to_lowercase() };
+    (group, name.to_string())
+}
+
+fn same(a: &str, b: &str) -> bool {
+    key(a, "") == key(b, "")
+}
+
 fn unknown(group: &str, name: &str, declared: &[Opt], idle: &BTreeSet<(&str, &str)>) -> String {
     let known = || declared.iter().map(|o| (o.group, o.name)).chain(idle.iter().copied());
-    let groups: BTreeSet<&str> = known().map(|(g, _)| g).collect();
-    if !groups.contains(group) {
-        let hint = value::nearest(group, groups.into_iter());
-        let hint = hint.map_or(String::new(), |g| format!("; did you mean [{g}]?"));
+    let groups: BTreeSet<String> = known().map(|(g, _)| key(g, "").0).collect();
+    if !groups.iter().any(|g| same(g, group)) {
+        let hint = value::nearest(&group.to_lowercase(), groups.iter().map(String::as_str));
+        let hint = hint.map_or_else(String::new, |g| format!("; did you mean [{g}]?"));
         return format!("[{group}] {name}: nobody reads a section of this name{hint}");
     }
-    if let Some(near) = value::nearest(name, known().filter(|(g, _)| *g == group).map(|(_, n)| n)) {
+    if let Some(near) = value::nearest(name, known().filter(|(g, _)| same(g, group)).map(|(_, n)| n)) {
         return format!("[{group}] {name}: nobody reads an option of this name; did you mean {near}?");
     }
     match known().find(|(_, n)| *n == name) {

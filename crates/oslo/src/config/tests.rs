@@ -36,7 +36,7 @@ fn reads_what_operators_write() {
     let read = load(
         "# comment\n[DEFAULT]\nresync_interval: 30 \ndnsmasq_dns_servers = 1.1.1.1, 8.8.8.8\n\
          mappings = physnet1:br-ex,\n  physnet2:br-vlan\nservice_provider = A\nservice_provider = B\n\
-         state_path = '/srv'\n[AGENT]\nhold = No\n",
+         state_path = '/srv'\n[agent]\nhold = No\n",
     )
     .unwrap();
     assert_eq!(
@@ -95,8 +95,8 @@ fn nothing_passes_silently() {
         Warning neutron.conf:3: [DEFAULT] resync_intervall: nobody reads an option of this name; did you mean resync_interval?
         Note neutron.conf:4: [DEFAULT] verbose is an option of Neutron that has no effect here
         Error neutron.conf:6: neither a section, an assignment nor a comment: what
-        Note neutron.conf:8: [AGENT] hold is an older name of [DEFAULT] wait; it is read
-        Warning neutron.conf:10: [agnt] x: nobody reads a section of this name
+        Note neutron.conf:8: [agent] hold is an older name of [DEFAULT] wait; it is read
+        Warning neutron.conf:10: [agnt] x: nobody reads a section of this name; did you mean [agent]?
     "#]]
     .assert_eq(&said);
 }

@@ -1,0 +1,49 @@
+# What people type. `make demo` shows the main job, `make test` passes the tests; both set up what they need.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export CARGO_TERM_COLOR ?= auto
+CARGO_DENY_VERSION := 0.20.2
+TOOLS := .tools
+
+# Debian packages: what builds (a C compiler for SQLite), and what the agents drive.
+BUILD_PACKAGES := build-essential pkg-config ca-certificates curl
+AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 iputils-ping iputils-arping procps
+LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
+
+.PHONY: help setup build demo run stop test check tidy deny bench sample
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
+
+setup: ## Install what is missing: Debian packages, the Rust toolchain
+	@./tools/setup $(BUILD_PACKAGES) $(AGENT_PACKAGES) $(LAB_PACKAGES)
+
+build: setup ## The release binary: target/release/neutron
+	@. ./tools/env; cargo build --release --locked -p neutron -p lab
+
+demo: build ## One cloud on this machine, shown on real packets, and gone again
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab demo
+
+run: build ## The demonstration's cloud, left standing
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab run
+
+stop: ## End what `make run` started
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab stop
+
+test: setup check ## Everything that must pass: format, lints, licences, unit tests, real namespaces and packets
+	@. ./tools/env; cargo test --workspace --locked
+
+check: setup deny ## Format, lints, licences
+	@. ./tools/env; cargo fmt --all --check
+	@. ./tools/env; cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deny: setup ## Licences, bans and sources of the dependencies
+	@. ./tools/env; ./tools/cargo-deny $(CARGO_DENY_VERSION) $(TOOLS)
+	@. ./tools/env; $(TOOLS)/bin/cargo-deny --log-level error check licenses bans sources
+
+bench: build ## The table of figures
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab bench
+
+sample: ## Write the sample configuration and policy files anew
+	@. ./tools/env; cargo run -q -p neutron -- config sample > etc/neutron.conf.sample
