@@ -1,7 +1,8 @@
 //! The server as a value: what all requests share.
 
 use crate::catalog::Catalog;
-use crate::db::Db;
+use crate::db::{Db, Stop, Tx};
+use crate::notify::Publisher;
 use std::sync::Arc;
 
 /// What all requests share.
@@ -12,9 +13,23 @@ pub struct App {
     pub catalog: Catalog,
     /// Messages to agents.
     pub rpc: rpc::Client,
+    /// Where committed changes go: the notifier tells agents and others.
+    pub publisher: Publisher,
 }
 
 impl App {
+    /// Runs `work` in a transaction, again where the database asks for it, and publishes what it announced
+    /// after the commit. `work` is a named function and may run twice.
+    pub async fn write<I: ?Sized, T>(
+        &self,
+        work: impl AsyncFn(&mut Tx, &I) -> Result<T, Stop>,
+        input: &I,
+    ) -> Result<T, Stop> {
+        let (done, changes) = self.db.write(work, input).await?;
+        self.publisher.publish(changes).await;
+        Ok(done)
+    }
+
     /// The moment, as the database keeps it (UTC, whole seconds): `2026-11-21 22:08:34`.
     pub fn now(&self) -> String {
         jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
