@@ -4,6 +4,7 @@
 //! attribute is adding a line.
 
 use crate::db::{Stop, Tx};
+use crate::fault::Fault;
 use crate::record::Page;
 use crate::request::Rq;
 use futures_util::future::BoxFuture;
@@ -12,9 +13,9 @@ use serde_json::{Map, Value};
 /// A resource between admission and the business rule: admitted values are already converted and checked.
 pub type Body = Map<String, Value>;
 
-/// Turns what a client wrote into the value that is kept, or says what is wrong with it.
-/// The reason is what upstream puts behind `Invalid input for operation: `.
-pub type Convert = fn(Value) -> Result<Value, String>;
+/// Turns what a client wrote into the value that is kept, or says what is wrong with it: mostly
+/// [`Fault::ConvertFailed`], at times a fault of its own (`SecurityGroupRuleInvalidProtocol`).
+pub type Convert = fn(Value) -> Result<Value, Fault>;
 
 /// One attribute of one resource. Build it with [`Attr::new`] and the methods that follow.
 #[derive(Clone, Copy)]

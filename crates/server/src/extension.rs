@@ -121,6 +121,15 @@ pub trait Rules: Send + Sync {
     ) -> BoxFuture<'a, Result<(), Stop>>;
     /// Removes one.
     fn delete<'a>(&'a self, rq: Rq<'a>, tx: &'a mut Tx, old: &'a Body) -> BoxFuture<'a, Result<(), Stop>>;
+    /// Before a list is read: what has to be there first, made in a transaction of its own (a project's
+    /// default security group). `filters` are the query's parameters. Must be safe to run at any time.
+    fn before_list<'a>(
+        &'a self,
+        _rq: Rq<'a>,
+        _filters: &'a [(String, String)],
+    ) -> BoxFuture<'a, Result<(), crate::fault::Fault>> {
+        Box::pin(async { Ok(()) })
+    }
     /// After the commit of a create or update: what may not stand in the transaction (port binding).
     /// Must be safe to run twice.
     fn after<'a>(&'a self, _rq: Rq<'a>, _id: &'a str) -> BoxFuture<'a, Result<(), crate::fault::Fault>> {
