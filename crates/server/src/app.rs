@@ -18,6 +18,11 @@ pub struct App {
 }
 
 impl App {
+    /// A server over a store, with what is loaded, a way to the agents and one to the notifier.
+    pub fn new(db: Db, catalog: Catalog, rpc: rpc::Client, publisher: Publisher) -> App {
+        App { db, catalog, rpc, publisher }
+    }
+
     /// Runs `work` in a transaction, again where the database asks for it, and publishes what it announced
     /// after the commit. `work` is a named function and may run twice.
     pub async fn write<I: ?Sized, T>(

@@ -40,9 +40,25 @@ pub struct Attr {
     pub filter: Filter,
     /// May stand in `sort_key`.
     pub sort: bool,
+    /// What a resource without a row in the side table has.
+    pub missing: Default,
     /// Where the value lives.
     pub home: Home,
 }
+
+/// The id: drawn by the rule, never written by clients.
+pub const ID: Attr = Attr::new("id").read_only().check(Check::Uuid).listed();
+
+/// The owner. Every resource that declares it answers and is found by the older name `tenant_id` too:
+/// the catalog adds that name.
+pub const PROJECT_ID: Attr = Attr::new("project_id").post_only().check(Check::String(255)).listed();
+
+/// The older name of [`PROJECT_ID`]; added by the catalog, read from the same column, stored by nobody.
+pub static TENANT_ID: Attr =
+    Attr::new("tenant_id").post_only().check(Check::String(255)).listed().home(Home::Column("project_id"));
+
+/// A name of at most 255 characters, empty when left out.
+pub const NAME: Attr = Attr::new("name").check(Check::String(255)).default(Default::Text("")).listed();
 
 /// What a POST that leaves an attribute out gets.
 #[derive(Clone, Copy)]
@@ -168,7 +184,7 @@ pub enum Home {
     /// A column of `standardattributes`.
     Standard(&'static str),
     /// A column of a table with at most one row per resource, joined by `key` = the resource's id.
-    /// `missing` is what a resource without a row has.
+    /// What a resource without a row has is said by [`Attr::missing`].
     Side {
         /// The table.
         table: &'static str,
@@ -201,6 +217,7 @@ impl Attr {
             check: Check::Any,
             filter: Filter::No,
             sort: false,
+            missing: Default::Null,
             home: Home::Column(name),
         }
     }
@@ -247,6 +264,10 @@ impl Attr {
     /// Filter by a condition of its own.
     pub const fn filter(self, filter: Filter) -> Attr {
         Attr { filter, ..self }
+    }
+    /// What a resource without a row in the side table has.
+    pub const fn missing(self, missing: Default) -> Attr {
+        Attr { missing, ..self }
     }
     /// Where the value lives.
     pub const fn home(self, home: Home) -> Attr {

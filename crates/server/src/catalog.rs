@@ -1,11 +1,40 @@
 //! What the loaded extensions add up to: resources with all their attributes, routes, rules.
 
-use crate::attr::Attr;
-use crate::extension::{Extension, Resource};
+use crate::attr::{Attr, TENANT_ID};
+use crate::extension::{Extension, Hook, Resource, STANDARD};
+use crate::store::Plan;
+use std::collections::HashMap;
 
 /// The loaded extensions.
 pub struct Catalog {
     loaded: Vec<&'static Extension>,
+    shapes: Vec<Shape>,
+    by_name: HashMap<&'static str, usize>,
+}
+
+/// A resource with everything that the loaded extensions add to it, put together once.
+pub struct Shape {
+    /// The resource as declared.
+    pub resource: &'static Resource,
+    /// Its attributes: its own first, then those added, in the order of the extensions.
+    pub attributes: Vec<&'static Attr>,
+    /// What other extensions do inside its transactions.
+    pub hooks: Vec<Hook>,
+    /// How its rows are read and written.
+    pub plan: Plan,
+    places: HashMap<&'static str, usize>,
+}
+
+impl Shape {
+    /// An attribute by name.
+    pub fn attribute(&self, name: &str) -> Option<&'static Attr> {
+        self.place(name).and_then(|at| self.attributes.get(at)).copied()
+    }
+
+    /// The place of an attribute in [`Shape::attributes`], which is its place in the rows of a page too.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
 }
 
 impl Catalog {
@@ -23,7 +52,14 @@ impl Catalog {
                 return Err(format!("the extension {} requires {missing}", e.alias));
             }
         }
-        Ok(Catalog { loaded })
+        Catalog::of(loaded)
+    }
+
+    fn of(loaded: Vec<&'static Extension>) -> Result<Catalog, String> {
+        let resources = loaded.iter().flat_map(|e| e.resources).copied();
+        let shapes = resources.map(|r| shape(&loaded, r)).collect::<Result<Vec<_>, _>>()?;
+        let by_name = shapes.iter().enumerate().map(|(at, s)| (s.resource.name, at)).collect();
+        Ok(Catalog { loaded, shapes, by_name })
     }
 
     /// Whether an alias is loaded.
@@ -41,10 +77,43 @@ impl Catalog {
         self.loaded.iter().flat_map(|e| e.resources).copied()
     }
 
-    /// The attributes of a resource, its own first, then those added by extensions in their order.
-    pub fn attributes(&self, resource: &str) -> Vec<&'static Attr> {
-        let own = self.resources().filter(|r| r.name == resource).flat_map(|r| r.attributes);
-        let added = self.loaded.iter().flat_map(|e| e.attributes).filter(|on| on.resource == resource);
-        own.chain(added.flat_map(|on| on.attributes)).collect()
+    /// All resources with what is added to them.
+    pub fn shapes(&self) -> &[Shape] {
+        &self.shapes
     }
+
+    /// A resource with what is added to it, by its singular name.
+    pub fn shape(&self, resource: &str) -> Option<&Shape> {
+        self.by_name.get(resource).and_then(|at| self.shapes.get(*at))
+    }
+
+    /// The attributes of a resource, its own first, then those added by extensions in their order.
+    pub fn attributes(&self, resource: &str) -> &[&'static Attr] {
+        self.shape(resource).map(|s| s.attributes.as_slice()).unwrap_or_default()
+    }
+}
+
+fn shape(loaded: &[&'static Extension], resource: &'static Resource) -> Result<Shape, String> {
+    let added = loaded
+        .iter()
+        .flat_map(|e| e.attributes)
+        .filter(|on| on.resource == resource.name || (on.resource == STANDARD && resource.standard));
+    let mut attributes: Vec<&'static Attr> = Vec::new();
+    for attr in resource.attributes.iter().chain(added.flat_map(|on| on.attributes)) {
+        if attributes.iter().any(|a| a.name == attr.name) {
+            return Err(format!("{} has two attributes {}", resource.name, attr.name));
+        }
+        attributes.push(attr);
+        if attr.name == "project_id" {
+            attributes.push(&TENANT_ID);
+        }
+    }
+    let hooks = loaded.iter().flat_map(|e| e.hooks).filter(|h| h.resource == resource.name).copied();
+    Ok(Shape {
+        resource,
+        hooks: hooks.collect(),
+        plan: Plan::of(resource, &attributes)?,
+        places: attributes.iter().enumerate().map(|(at, a)| (a.name, at)).collect(),
+        attributes,
+    })
 }

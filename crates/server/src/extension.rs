@@ -53,9 +53,12 @@ pub struct Rule {
     pub check: &'static str,
 }
 
+/// In [`On::resource`]: every resource with `standardattributes`.
+pub const STANDARD: &str = "*";
+
 /// Attributes added to a resource.
 pub struct On {
-    /// The resource's singular name.
+    /// The resource's singular name, or [`STANDARD`].
     pub resource: &'static str,
     /// The attributes.
     pub attributes: &'static [Attr],
@@ -67,11 +70,12 @@ pub struct Resource {
     pub name: &'static str,
     /// Plural, as in bodies; in paths with `-` for `_`.
     pub collection: &'static str,
-    /// Its table. Rows have a column `id`.
+    /// Its table. Rows have a column `id`. Empty for what is no table (its rules answer by routes of their own).
     pub table: &'static str,
     /// Whether rows have `standard_attr_id` (description, timestamps, revision, tags follow from it).
+    /// The `resource_type` in `standardattributes` is the table's name, as upstream.
     pub standard: bool,
-    /// The `resource_type` in `standardattributes`: the table's name upstream.
+    /// Its own attributes, in the order in which they are checked.
     pub attributes: &'static [Attr],
     /// The name its quota goes by, and the default limit; none = unlimited.
     pub quota: Option<&'static str>,
@@ -146,8 +150,11 @@ pub struct Action {
     /// The policy rule.
     pub policy: &'static str,
     /// What it does, inside a transaction. `old` is the resource as an admin sees it.
-    pub run: for<'a> fn(Rq<'a>, &'a mut Tx, &'a Body, Value) -> BoxFuture<'a, Result<Value, Stop>>,
+    pub run: ActionRun,
 }
+
+/// A member action: the request, the transaction, the resource as an admin sees it, the body.
+pub type ActionRun = for<'a> fn(Rq<'a>, &'a mut Tx, &'a Body, Value) -> BoxFuture<'a, Result<Value, Stop>>;
 
 /// An HTTP method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,11 +204,9 @@ pub struct Hook {
     pub resource: &'static str,
     /// After the resource's own rule stored a new one (`old` is none) or a changed one; may refuse.
     /// `body` is what the client sent, admitted.
-    pub stored: for<'a> fn(
-        Rq<'a>,
-        &'a mut Tx,
-        &'a str,
-        Option<&'a Body>,
-        &'a Body,
-    ) -> BoxFuture<'a, Result<(), Stop>>,
+    pub stored: Stored,
 }
+
+/// A hook: the request, the transaction, the id, the resource before, what the client sent, admitted.
+pub type Stored =
+    for<'a> fn(Rq<'a>, &'a mut Tx, &'a str, Option<&'a Body>, &'a Body) -> BoxFuture<'a, Result<(), Stop>>;

@@ -8,6 +8,7 @@ pub mod schema;
 
 use crate::fault::Fault;
 use crate::notify::Change;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A value bound to a statement or read from a row.
@@ -159,12 +160,12 @@ impl Db {
     /// Starts a transaction that may write. There is one writer at a time: the wait is in order of arrival.
     /// Use [`Db::write`] wherever possible: it runs again what the database asks to be run again.
     pub async fn begin(&self) -> Result<Tx, Stop> {
-        Ok(Tx { lite: self.0.begin_write().await?, changes: Vec::new() })
+        Ok(Tx { lite: self.0.begin_write().await?, changes: Vec::new(), revised: HashSet::new() })
     }
 
     /// Starts a transaction that only reads, and sees one state of the database throughout.
     pub async fn read(&self) -> Result<Tx, Stop> {
-        Ok(Tx { lite: self.0.begin_read().await?, changes: Vec::new() })
+        Ok(Tx { lite: self.0.begin_read().await?, changes: Vec::new(), revised: HashSet::new() })
     }
 
     /// Runs `work` in a transaction and commits it; again from the start when the database asks for it.
@@ -197,6 +198,7 @@ impl Db {
 pub struct Tx {
     lite: lite::LiteTx,
     changes: Vec<Change>,
+    revised: HashSet<(&'static str, String)>,
 }
 
 impl Tx {
@@ -218,6 +220,12 @@ impl Tx {
     /// Announces a change: published after the commit, forgotten when the transaction is undone.
     pub fn announce(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// Whether this is the first time in this transaction that a row's revision is to be raised: one
+    /// transaction raises it once, however many of its parts change.
+    pub fn revises(&mut self, table: &'static str, id: &str) -> bool {
+        self.revised.insert((table, id.to_string()))
     }
 
     /// Makes everything lasting and hands over what is to be published.

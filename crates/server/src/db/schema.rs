@@ -2,7 +2,7 @@
 
 use super::{Stop, Tx};
 use crate::p;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 /// The tables of Neutron 29.0.0.
@@ -61,6 +61,44 @@ pub fn key_name(columns: &str) -> Option<&'static str> {
         keys
     });
     KEYS.get(columns).map(String::as_str)
+}
+
+/// What a column holds, as the API shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `tinyint(1)`
+    Bool,
+    /// Any other number.
+    Int,
+    /// A date and time.
+    Time,
+    /// Text and enumerations.
+    Text,
+}
+
+/// What a column of upstream's schema holds; none when there is no such column.
+pub fn kind(table: &str, column: &str) -> Option<Kind> {
+    static KINDS: LazyLock<HashMap<(&str, &str), Kind>> = LazyLock::new(|| {
+        let mut kinds = HashMap::new();
+        for table in tables(NEUTRON_29) {
+            for part in &table.parts {
+                if let Part::Column { name, kind, .. } = part {
+                    kinds.insert((table.name, *name), kind_of(kind));
+                }
+            }
+        }
+        kinds
+    });
+    KINDS.get(&(table, column)).copied()
+}
+
+fn kind_of(declared: &str) -> Kind {
+    match declared {
+        "tinyint(1)" => Kind::Bool,
+        "datetime" | "timestamp" => Kind::Time,
+        _ if declared.contains("int(") => Kind::Int,
+        _ => Kind::Text,
+    }
 }
 
 /// One `CREATE TABLE`, taken apart.

@@ -1,0 +1,4 @@
+//! The server against real files: store, pipeline, HTTP.
+
+mod store;
+mod world;

@@ -1,0 +1,57 @@
+//! Servers for tests: each on its own copy of one migrated SQLite file, so that a test costs milliseconds.
+
+use server::app::App;
+use server::catalog::Catalog;
+use server::db::Db;
+use server::extension::Extension;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// A folder that goes away with the test.
+pub struct Dir(pub PathBuf);
+
+impl Dir {
+    pub fn new() -> Dir {
+        let path = std::env::temp_dir().join(format!("neutron-it-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&path).unwrap();
+        Dir(path)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The migrated file that every test copies.
+async fn template() -> &'static [u8] {
+    static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    TEMPLATE
+        .get_or_init(|| async {
+            let dir = Dir::new();
+            let path = dir.0.join("template.sqlite");
+            drop(Db::open_sqlite(&path).await.unwrap());
+            std::fs::read(path).unwrap()
+        })
+        .await
+}
+
+/// A fresh store.
+pub async fn db() -> (Db, Dir) {
+    let dir = Dir::new();
+    let path = dir.0.join("neutron.sqlite");
+    std::fs::write(&path, template().await).unwrap();
+    (Db::open_sqlite(&path).await.unwrap(), dir)
+}
+
+/// A server with the extensions given.
+pub async fn app(all: &[&'static Extension]) -> (Arc<App>, Dir) {
+    let (db, dir) = db().await;
+    let aliases: Vec<&str> = all.iter().map(|e| e.alias).collect();
+    let catalog = Catalog::load(all, &aliases).unwrap();
+    let rpc = rpc::Transport::memory().client();
+    let (publisher, _) = server::notify::channel();
+    (Arc::new(App::new(db, catalog, rpc, publisher)), dir)
+}
