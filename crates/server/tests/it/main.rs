@@ -1,4 +1,6 @@
 //! The server against real files: store, pipeline, HTTP.
 
+#[cfg(test)]
 mod store;
+#[cfg(test)]
 mod world;
