@@ -3,7 +3,11 @@
 //! Everything here blocks briefly and is called from an agent's pass, which runs on a thread
 //! where blocking is allowed; only [`netlink::Monitor`] waits asynchronously.
 
+pub mod conntrack;
 mod error;
+pub mod exec;
+pub mod ipset;
+pub mod iptables;
 pub mod netlink;
 pub mod netns;
 pub mod sysctl;

@@ -1,0 +1,56 @@
+//! Connection tracking: cutting connections that the rules no longer allow.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::netns::Netns;
+use crate::{Result, exec};
+
+/// Connections to cut: those that fit all that is given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cut {
+    /// Conntrack zone; none = zone 0 and all others.
+    pub zone: Option<u16>,
+    /// IPv6.
+    pub v6: bool,
+    /// Protocol number; none = all.
+    pub protocol: Option<u8>,
+    /// Original source.
+    pub src: Option<IpAddr>,
+    /// Original destination.
+    pub dst: Option<IpAddr>,
+}
+
+impl Cut {
+    fn line(&self) -> String {
+        let mut line = format!("-D -f {}", if self.v6 { "ipv6" } else { "ipv4" });
+        // Writing to a String cannot fail.
+        if let Some(protocol) = self.protocol {
+            let _ = write!(line, " -p {protocol}");
+        }
+        if let Some(src) = self.src {
+            let _ = write!(line, " -s {src}");
+        }
+        if let Some(dst) = self.dst {
+            let _ = write!(line, " -d {dst}");
+        }
+        if let Some(zone) = self.zone {
+            let _ = write!(line, " -w {zone}");
+        }
+        line
+    }
+}
+
+/// Deletes the entries of all `cuts` in one run of the tool. That there is none to delete is
+/// no error.
+///
+/// # Errors
+/// When the tool cannot be run or refuses an argument.
+pub fn delete(ns: &Netns, cuts: &BTreeSet<Cut>) -> Result<()> {
+    if cuts.is_empty() {
+        return Ok(());
+    }
+    let lines: String = cuts.iter().map(|cut| cut.line() + "\n").collect();
+    exec::run(ns, "conntrack", &["--load-file", "-"], &lines).map(drop)
+}
