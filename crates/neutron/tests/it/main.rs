@@ -1,0 +1,3 @@
+//! Tests of the whole: the house rules, the program's commands.
+
+mod house_rules;
