@@ -4,23 +4,18 @@
 //! `neutron`, from the first word. Words that are none of ours are the users' client: `neutron net-list`.
 
 mod config_command;
+mod options;
 mod roles;
-mod service;
 
 use roles::Role;
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut args: Vec<OsString> = std::env::args_os().collect();
-    let called = args.first().map(|a| roles::base_name(a)).unwrap_or_default();
-    if let Some(role) = Role::of_program(&called) {
-        return service::run(role, args);
+    let args: Vec<String> = std::env::args().collect();
+    let called = args.first().map(|a| roles::base_name(a.as_ref())).unwrap_or_default();
+    let word = args.get(1).cloned().unwrap_or_default();
+    match Role::of_program(&called).or_else(|| Role::of_word(&word)) {
+        Some(Role::Config) => config_command::run(args.get(2..).unwrap_or_default()),
+        _ => ExitCode::FAILURE,
     }
-    let word = args.get(1).map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
-    if let Some(role) = Role::of_word(&word) {
-        args.remove(0);
-        return service::run(role, args);
-    }
-    client::main(args)
 }

@@ -24,13 +24,23 @@ pub enum Role {
 
 /// Role, word after `neutron`, names of the program. The list is what the help and the documents show.
 pub const ROLES: &[(Role, &str, &[&str], &str)] = &[
-    (Role::Standalone, "standalone", &["neutron-standalone"], "server and agents in one process, on this machine alone"),
+    (
+        Role::Standalone,
+        "standalone",
+        &["neutron-standalone"],
+        "server and agents in one process, on this machine alone",
+    ),
     (Role::Server, "server", &["neutron-server"], "the API and what answers the agents"),
     (Role::LinuxBridgeAgent, "linuxbridge-agent", &["neutron-linuxbridge-agent"], "the Linux bridge agent"),
     (Role::L3Agent, "l3-agent", &["neutron-l3-agent"], "the L3 agent"),
     (Role::DhcpAgent, "dhcp-agent", &["neutron-dhcp-agent"], "the DHCP agent"),
     (Role::MetadataAgent, "metadata-agent", &["neutron-metadata-agent"], "the metadata agent"),
-    (Role::Config, "config", &[], "`config sample` prints all options, `config check` reads files and says what is wrong"),
+    (
+        Role::Config,
+        "config",
+        &[],
+        "`config sample` prints all options, `config check` reads files and says what is wrong",
+    ),
 ];
 
 impl Role {
@@ -56,7 +66,10 @@ mod tests {
 
     #[test]
     fn names_and_words_find_their_role() {
-        assert_eq!(Role::of_program(&base_name(OsStr::new("/usr/bin/neutron-l3-agent"))), Some(Role::L3Agent));
+        assert_eq!(
+            Role::of_program(&base_name(OsStr::new("/usr/bin/neutron-l3-agent"))),
+            Some(Role::L3Agent)
+        );
         assert_eq!(Role::of_word("standalone"), Some(Role::Standalone));
         assert_eq!((Role::of_program("neutron"), Role::of_word("net-list")), (None, None));
     }

@@ -49,7 +49,11 @@ fn dependencies(name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
     let body = text.split("[dependencies]").nth(1).unwrap_or_default();
     let body = body.split("\n[").next().unwrap_or_default();
-    body.lines().filter_map(|l| l.split(['.', ' ', '=']).next()).filter(|n| !n.is_empty()).map(str::to_string).collect()
+    body.lines()
+        .filter_map(|l| l.split(['.', ' ', '=']).next())
+        .filter(|n| !n.is_empty())
+        .map(str::to_string)
+        .collect()
 }
 
 #[test]
@@ -73,7 +77,8 @@ fn dependencies_point_one_way() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let silent: Vec<_> = sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(p, _)| p).collect();
+    let silent: Vec<_> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(p, _)| p).collect();
     assert!(silent.is_empty(), "these files do not open with `//!`: {silent:#?}");
 }
 
@@ -102,7 +107,15 @@ fn desired_and_plan_touch_nothing() {
         if name != "desired.rs" && name != "plan.rs" {
             continue;
         }
-        for banned in ["tokio::", "std::fs", "std::process", "std::net::Tcp", "Instant::now", "SystemTime::now", ".await"] {
+        for banned in [
+            "tokio::",
+            "std::fs",
+            "std::process",
+            "std::net::Tcp",
+            "Instant::now",
+            "SystemTime::now",
+            ".await",
+        ] {
             if text.contains(banned) {
                 wrong.push(format!("{} uses {banned}", path.display()));
             }
