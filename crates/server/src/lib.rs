@@ -8,6 +8,8 @@ pub mod extension;
 pub mod extensions;
 pub mod fault;
 pub mod notify;
+pub mod python;
 pub mod record;
 pub mod request;
+pub mod resources;
 pub mod store;

@@ -1,0 +1,3 @@
+//! The resources' business rules, one folder each.
+
+pub mod security_group;

@@ -1,0 +1,4 @@
+//! Security groups, their rules, and what binds them to ports.
+
+pub mod protocol;
+pub mod rule;
