@@ -1,5 +1,6 @@
 //! The server as a value: what all requests share.
 
+use crate::agents;
 use crate::catalog::Catalog;
 use crate::db::{Db, Stop, Tx};
 use crate::notify::Publisher;
@@ -15,12 +16,29 @@ pub struct App {
     pub rpc: rpc::Client,
     /// Where committed changes go: the notifier tells agents and others.
     pub publisher: Publisher,
+    /// What is done with agents.
+    pub agents: agents::Options,
+    /// What agents reported last, so that a report without news costs no write.
+    pub reports: agents::state::Memory,
+    /// Seconds since 1970 (UTC).
+    pub clock: Clock,
 }
+
+/// A source of seconds since 1970 (UTC); tests bring their own.
+pub type Clock = Box<dyn Fn() -> i64 + Send + Sync>;
 
 impl App {
     /// A server over a store, with what is loaded, a way to the agents and one to the notifier.
     pub fn new(db: Db, catalog: Catalog, rpc: rpc::Client, publisher: Publisher) -> App {
-        App { db, catalog, rpc, publisher }
+        App {
+            db,
+            catalog,
+            rpc,
+            publisher,
+            agents: agents::Options::default(),
+            reports: agents::state::Memory::default(),
+            clock: Box::new(|| jiff::Timestamp::now().as_second()),
+        }
     }
 
     /// Runs `work` in a transaction, again where the database asks for it, and publishes what it announced
@@ -37,7 +55,7 @@ impl App {
 
     /// The moment, as the database keeps it (UTC, whole seconds): `2026-11-21 22:08:34`.
     pub fn now(&self) -> String {
-        jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
+        agents::moment((self.clock)())
     }
 
     /// A fresh id.

@@ -1,5 +1,6 @@
 //! neutron-server: the API engine, ML2, IPAM, the resources and what answers the agents.
 
+pub mod agents;
 pub mod app;
 pub mod attr;
 pub mod catalog;
