@@ -164,7 +164,7 @@ pub enum Filter {
     Equal,
     /// By a condition of its own over the values given: SQL with one `?` per parameter, rows of the
     /// resource's table under its own name.
-    Custom(fn(&[String]) -> Result<Condition, String>),
+    Custom(fn(Rq<'_>, &[String]) -> Result<Condition, Fault>),
 }
 
 /// A piece of a WHERE clause and what to bind to it.
