@@ -1,4 +1,20 @@
 //! The benchmark: a compiled load generator and the table of figures it prints.
 
+pub mod api;
 pub mod http;
 pub mod load;
+pub mod process;
+pub mod table;
+
+use std::io;
+use std::path::Path;
+
+/// Runs everything and prints the table; `quick` divides the counts by ten.
+///
+/// # Errors
+/// When the server does not start or refuses what it should do.
+pub async fn run(neutron: &Path, quick: bool) -> io::Result<table::Table> {
+    let mut table = table::Table::new(process::machine()?);
+    api::measure(neutron, quick, &mut table).await?;
+    Ok(table)
+}
