@@ -58,7 +58,7 @@ pub static TENANT_ID: Attr =
     Attr::new("tenant_id").post_only().check(Check::String(255)).listed().home(Home::Column("project_id"));
 
 /// A name of at most 255 characters, empty when left out.
-pub const NAME: Attr = Attr::new("name").check(Check::String(255)).default(Default::Text("")).listed();
+pub const NAME: Attr = Attr::new("name").check(Check::NameString(255)).default(Default::Text("")).listed();
 
 /// What a POST that leaves an attribute out gets.
 #[derive(Clone, Copy)]
@@ -94,7 +94,15 @@ pub enum Check {
     NotEmptyString(usize),
     /// `type:not_empty_string_or_none`
     NotEmptyStringOrNone(usize),
-    /// `type:name_not_default`
+    /// `type:oneline_not_empty_string`
+    OnelineNotEmptyString(usize),
+    /// `type:name_string`: printable, without blanks at its ends.
+    NameString(usize),
+    /// `type:name_string_or_none`
+    NameStringOrNone(usize),
+    /// `type:not_empty_name_string`
+    NotEmptyNameString(usize),
+    /// `type:name_string_not_default`
     NameNotDefault(usize),
     /// `type:boolean`
     Boolean,
@@ -112,6 +120,12 @@ pub enum Check {
     UuidOrNone,
     /// `type:uuid_list`
     UuidList,
+    /// `type:uuid_list_non_empty`
+    UuidListNonEmpty,
+    /// `type:subnetpool_id_or_none`
+    SubnetpoolIdOrNone,
+    /// `type:list_of_unique_strings`
+    UniqueStrings(usize),
     /// `type:values`
     Values(&'static [Literal]),
     /// `type:mac_address`
@@ -128,6 +142,8 @@ pub enum Check {
     SubnetOrNone,
     /// `type:subnet_list`
     SubnetList,
+    /// `type:ip_or_subnet_or_none`
+    IpOrSubnetOrNone,
     /// `type:ip_pools`
     IpPools,
     /// `type:fixed_ips`
@@ -140,8 +156,14 @@ pub enum Check {
     DictOrNone,
     /// `type:dict_or_empty`
     DictOrEmpty,
+    /// `type:dict`
+    Dict,
+    /// `type:port_range`
+    PortRange,
     /// Anything else: the reason is what stands behind `Reason: `.
     Custom(fn(&Value) -> Result<(), String>),
+    /// Anything else, refused with a fault of its own.
+    Raising(fn(&Value) -> Result<(), Fault>),
 }
 
 /// A value of a closed list.

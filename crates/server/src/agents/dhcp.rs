@@ -64,12 +64,7 @@ async fn network_counts(tx: &mut Tx) -> Result<BTreeMap<String, i64>, Stop> {
 }
 
 /// Gives a network the agents it lacks; returns those that are new.
-pub async fn schedule(
-    tx: &mut Tx,
-    options: &Options,
-    now: i64,
-    network: &str,
-) -> Result<Vec<Agent>, Stop> {
+pub async fn schedule(tx: &mut Tx, options: &Options, now: i64, network: &str) -> Result<Vec<Agent>, Stop> {
     if !options.network_auto_schedule {
         return Ok(Vec::new());
     }
@@ -94,7 +89,13 @@ pub async fn schedule(
 }
 
 /// Binds a network to an agent; false when it is bound already or no index is free.
-pub async fn bind(tx: &mut Tx, network: &str, agent: &str, wanted: usize, forced: bool) -> Result<bool, Stop> {
+pub async fn bind(
+    tx: &mut Tx,
+    network: &str,
+    agent: &str,
+    wanted: usize,
+    forced: bool,
+) -> Result<bool, Stop> {
     let rows = tx
         .all(
             "SELECT binding_index, dhcp_agent_id FROM networkdhcpagentbindings WHERE network_id = ?",
@@ -207,7 +208,12 @@ pub async fn move_away(
     network: &str,
     from: &Agent,
 ) -> Result<Vec<Agent>, Stop> {
-    tracing::warn!(network, agent = from.id, since = moment(from.heartbeat), "the network's DHCP agent is dead");
+    tracing::warn!(
+        network,
+        agent = from.id,
+        since = moment(from.heartbeat),
+        "the network's DHCP agent is dead"
+    );
     unbind(tx, network, from).await?;
     schedule(tx, options, now, network).await
 }
@@ -237,8 +243,7 @@ mod tests {
         for (agents, hosting, wanted, zones, expected) in cases {
             let texts = |list: Vec<&str>| list.into_iter().map(str::to_string).collect::<Vec<_>>();
             let options = Options { dhcp_agents_per_network: wanted, ..Options::default() };
-            let chosen =
-                choose(&agents, &texts(hosting), &texts(zones), &BTreeMap::new(), &options, now);
+            let chosen = choose(&agents, &texts(hosting), &texts(zones), &BTreeMap::new(), &options, now);
             assert_eq!(chosen.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), expected);
         }
     }

@@ -132,10 +132,7 @@ pub async fn bind(tx: &mut Tx, router: &str, agent: &str) -> Result<bool, Stop> 
 /// Takes a router from an agent; false when it was not bound to it.
 pub async fn unbind(tx: &mut Tx, router: &str, agent: &str) -> Result<bool, Stop> {
     let done = tx
-        .exec(
-            "DELETE FROM routerl3agentbindings WHERE router_id = ? AND l3_agent_id = ?",
-            p![router, agent],
-        )
+        .exec("DELETE FROM routerl3agentbindings WHERE router_id = ? AND l3_agent_id = ?", p![router, agent])
         .await?;
     Ok(done.affected > 0)
 }

@@ -159,7 +159,10 @@ fn vacant_index(taken: &[i64], wanted: usize, forced: bool) -> Option<i64> {
 pub fn seconds(text: &str) -> i64 {
     let whole = text.split('.').next().unwrap_or(text).replace('T', " ");
     let parsed = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", whole.trim_end_matches('Z'));
-    parsed.ok().and_then(|t| t.to_zoned(jiff::tz::TimeZone::UTC).ok()).map_or(0, |t| t.timestamp().as_second())
+    parsed
+        .ok()
+        .and_then(|t| t.to_zoned(jiff::tz::TimeZone::UTC).ok())
+        .map_or(0, |t| t.timestamp().as_second())
 }
 
 /// Seconds since 1970 as the database keeps them.

@@ -55,7 +55,8 @@ impl Report {
             let value = state.get(key).and_then(Value::as_str).map(str::to_string);
             value.ok_or_else(|| format!("the agent's state has no {key}"))
         };
-        let versions = state.get("resource_versions").filter(|v| v.as_object().is_some_and(|v| !v.is_empty()));
+        let versions =
+            state.get("resource_versions").filter(|v| v.as_object().is_some_and(|v| !v.is_empty()));
         Ok(Report {
             agent_type: text("agent_type")?,
             binary: text("binary")?,
