@@ -176,7 +176,7 @@ class Neutron:
         self.host, self.port = u.hostname, u.port or 80
 
     def ask(self, who, method, path, headers=None, body=''):
-        c = http.client.HTTPConnection(self.host, self.port, timeout=120)
+        c = http.client.HTTPConnection(self.host, self.port, timeout=float(os.environ.get('NEUTRON_TIMEOUT', '300')))
         c.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         sent = {'Host': HOST}
         sent.update(identity(who))

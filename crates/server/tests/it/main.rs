@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod transcripts;
+#[cfg(test)]
 mod world;
