@@ -54,3 +54,14 @@ pub fn delete(ns: &Netns, cuts: &BTreeSet<Cut>) -> Result<()> {
     let lines: String = cuts.iter().map(|cut| cut.line() + "\n").collect();
     exec::run(ns, "conntrack", &["--load-file", "-"], &lines).map(drop)
 }
+
+/// Drops the connections of an address that is given up: those to it, and those that left with it as their
+/// translated source.
+///
+/// # Errors
+/// When the tool cannot be run or refuses.
+pub fn forget(ns: &Netns, address: IpAddr) -> Result<()> {
+    let family = if address.is_ipv6() { "ipv6" } else { "ipv4" };
+    let lines = format!("-D -f {family} -d {address}\n-D -f {family} -q {address}\n");
+    exec::run(ns, "conntrack", &["--load-file", "-"], &lines).map(drop)
+}

@@ -3,11 +3,14 @@
 //! Everything here blocks briefly and is called from an agent's pass, which runs on a thread
 //! where blocking is allowed; only [`netlink::Monitor`] waits asynchronously.
 
+pub mod announce;
 pub mod conntrack;
+pub mod daemon;
 mod error;
 pub mod exec;
 pub mod ipset;
 pub mod iptables;
+pub mod listen;
 pub mod netlink;
 pub mod netns;
 pub mod sysctl;

@@ -1,0 +1,319 @@
+//! Reading and changing namespaces: the only place where the two agents that use them touch the kernel.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
+
+use host::iptables::Iptables;
+use host::netlink::{Link, Netlink, NewLink, Route as KernelRoute};
+use host::sysctl::{self, Setting};
+use host::{Netns, Result, announce, conntrack, netns};
+use model::Mac;
+
+use super::plan::{Change, plan};
+use super::{Device, Found, FoundDevice, FoundTap, Namespace, Route};
+
+/// An address that goes can take routes and other addresses along, so what is there is looked at again after
+/// every round; more rounds than this mean that something works against us.
+const ROUNDS_MAX: u32 = 4;
+/// The main routing table.
+const TABLE_MAIN: u32 = 254;
+
+/// Our view of the machine: sockets into the namespaces that we keep.
+pub struct Host {
+    root: Netlink,
+    spaces: HashMap<String, Space>,
+}
+
+struct Space {
+    ns: Netns,
+    netlink: Netlink,
+    iptables: Iptables,
+}
+
+/// What a pass over a namespace did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Number of changes; 0 when all was right.
+    pub changes: usize,
+    /// Addresses that came, to be announced again after a while: the first announcement is lost when the
+    /// device is not yet plugged into its bridge.
+    pub announced: Vec<Announcement>,
+}
+
+/// Addresses on a device that its neighbours should know of.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    /// The namespace.
+    pub namespace: Netns,
+    /// The device.
+    pub device: String,
+    /// The device's MAC address.
+    pub mac: Mac,
+    /// The addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Announcement {
+    /// Tells the neighbours.
+    ///
+    /// # Errors
+    /// When the device is gone or the kernel refuses.
+    pub fn send(&self) -> Result<()> {
+        announce::announce(&self.namespace, &self.device, self.mac, &self.addresses)
+    }
+}
+
+impl Host {
+    /// The machine as this process sees it.
+    ///
+    /// # Errors
+    /// When the kernel refuses a netlink socket.
+    pub fn open() -> Result<Host> {
+        Ok(Host { root: Netlink::open(&Netns::host())?, spaces: HashMap::new() })
+    }
+
+    /// The names of the namespaces that begin with `prefix`.
+    ///
+    /// # Errors
+    /// When the directory of namespaces cannot be read.
+    pub fn namespaces(&self, prefix: &str) -> Result<Vec<String>> {
+        Ok(netns::list()?.into_iter().filter(|name| name.starts_with(prefix)).collect())
+    }
+
+    /// The namespace, if it is there.
+    pub fn namespace(&self, name: &str) -> Option<Netns> {
+        Netns::open(name).ok()
+    }
+
+    /// Forgets which packet filters are installed, so that the next pass reads them.
+    pub fn forget(&mut self) {
+        for space in self.spaces.values_mut() {
+            space.iptables.forget();
+        }
+    }
+
+    /// Makes the namespace as desired; changes nothing that is right already.
+    ///
+    /// # Errors
+    /// When the kernel or a tool refuses a change; what could be done is done.
+    pub fn reconcile(&mut self, desired: &Namespace) -> Result<Report> {
+        let mut report = Report { changes: self.ensure_space(&desired.name)?, ..Report::default() };
+        let Host { root, spaces } = self;
+        let Some(space) = spaces.get_mut(&desired.name) else { return Ok(report) };
+        report.changes += set_sysctls(&space.ns, &desired.sysctls)?;
+        // Filters come first: a floating IP must not be reachable before its translation is in place.
+        if let Some(rules) = &desired.rules {
+            report.changes += space.iptables.apply(rules)?;
+        }
+        for _ in 0..ROUNDS_MAX {
+            let found = find(root, space, desired)?;
+            let changes = plan(desired, &found);
+            if changes.is_empty() {
+                break;
+            }
+            report.changes += changes.len();
+            apply(root, space, desired, &changes, &mut report)?;
+        }
+        for device in desired.devices.values() {
+            report.changes += set_sysctls(&space.ns, &device.sysctls)?;
+        }
+        Ok(report)
+    }
+
+    /// Opens the namespace, made if need be; one that was removed and made again under its name is another
+    /// one. Returns 1 when it was made.
+    fn ensure_space(&mut self, name: &str) -> Result<usize> {
+        let opened = Netns::open(name);
+        let made = opened.is_err();
+        let ns = match opened {
+            Ok(ns) => ns,
+            Err(_) => Netns::ensure(name)?,
+        };
+        let known = self.spaces.get(name).is_some_and(|space| inode(&space.ns) == inode(&ns));
+        if !known {
+            let (netlink, iptables) = (Netlink::open(&ns)?, Iptables::new(&ns));
+            self.spaces.insert(name.to_owned(), Space { ns, netlink, iptables });
+        }
+        Ok(usize::from(made))
+    }
+
+    /// Removes the namespace and the devices in it whose names begin with one of `owned`. One that is not
+    /// there is no error.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn remove(&mut self, name: &str, owned: &[&str]) -> Result<()> {
+        self.spaces.remove(name);
+        if let Ok(ns) = Netns::open(name) {
+            let netlink = Netlink::open(&ns)?;
+            for link in netlink.links()? {
+                if owned.iter().any(|prefix| link.name.starts_with(prefix)) {
+                    netlink.delete_link(link.index)?;
+                }
+            }
+        }
+        netns::delete(name)
+    }
+}
+
+fn inode(ns: &Netns) -> Option<u64> {
+    ns.file().and_then(|file| file.metadata().ok()).map(|metadata| metadata.ino())
+}
+
+/// Sets kernel parameters that differ. A kernel without one of them (IPv6 switched off) can do without.
+fn set_sysctls(ns: &Netns, wanted: &BTreeMap<String, String>) -> Result<usize> {
+    let mut written = 0;
+    let settings: Vec<Setting> = wanted.iter().map(|(key, value)| Setting::new(key, value)).collect();
+    match sysctl::set(ns, &settings) {
+        Ok(set) => return Ok(set.len()),
+        Err(e) if e.is_gone() => {}
+        Err(e) => return Err(e),
+    }
+    for setting in settings {
+        match sysctl::set(ns, std::slice::from_ref(&setting)) {
+            Ok(set) => written += set.len(),
+            Err(e) if e.is_gone() => tracing::debug!("no kernel parameter {}", setting.key),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(written)
+}
+
+fn find(root: &Netlink, space: &Space, desired: &Namespace) -> Result<Found> {
+    let links = space.netlink.links()?;
+    let mut addresses: HashMap<u32, BTreeMap<_, _>> = HashMap::new();
+    for address in space.netlink.addrs()? {
+        addresses.entry(address.index).or_default().insert(address.net, address.dynamic);
+    }
+    let taps = root.links()?;
+    let tap_of = |link: &Link| {
+        let tap = &desired.devices.get(&link.name)?.tap;
+        let paired = |other: &&Link| other.name == *tap && other.parent == Some(link.index);
+        taps.iter().find(paired).map(|tap| FoundTap { mtu: tap.mtu, up: tap.up })
+    };
+    let devices = links.iter().map(|link| {
+        let found = FoundDevice {
+            mac: link.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+            mtu: link.mtu,
+            up: link.up,
+            addresses: addresses.remove(&link.index).unwrap_or_default(),
+            tap: tap_of(link),
+        };
+        (link.name.clone(), found)
+    });
+    let devices = devices.collect();
+    let name_of = |index: u32| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
+    let ours = |route: &KernelRoute| route.table == TABLE_MAIN && !route.kernel;
+    let routes = space.netlink.routes()?.into_iter().filter(ours).map(|route| Route {
+        destination: route.dst,
+        via: route.via,
+        device: route.dev.and_then(name_of),
+    });
+    Ok(Found { devices, routes: routes.collect() })
+}
+
+fn apply(
+    root: &Netlink,
+    space: &Space,
+    desired: &Namespace,
+    changes: &[Change],
+    report: &mut Report,
+) -> Result<()> {
+    for change in changes {
+        tracing::info!(namespace = desired.name, "{change:?}");
+        match change {
+            Change::DeleteRoute(route) => space.netlink.delete_route(&kernel_route(space, route)?)?,
+            Change::DeleteDevice(name) => {
+                if let Some(index) = space.netlink.index_of(name)? {
+                    space.netlink.delete_link(index)?;
+                }
+            }
+            Change::AddDevice(name) => add_device(root, space, name, device_of(desired, name)?)?,
+            Change::SetMac(name) => space.netlink.set_mac(inside(space, name)?, mac_of(desired, name)?)?,
+            Change::SetMtu(name) => set_mtu(root, space, name, device_of(desired, name)?)?,
+            Change::SetUp(name) => set_up(root, space, name, device_of(desired, name)?)?,
+            Change::DeleteAddress(name, net) => space.netlink.delete_addr(inside(space, name)?, *net)?,
+            Change::Forget(address) => conntrack::forget(&space.ns, *address)?,
+            // Addresses are the server's, nobody else has them: no waiting for duplicates to speak up.
+            Change::AddAddress(name, net) => space.netlink.add_addr(inside(space, name)?, *net, true)?,
+            Change::AddRoute(route) => add_route(space, desired, route),
+            Change::Announce(name, address) => {
+                let mac = mac_of(desired, name)?;
+                announce_later(space, name, mac, *address, report);
+            }
+        }
+    }
+    for announcement in &report.announced {
+        announcement.send()?;
+    }
+    Ok(())
+}
+
+fn device_of<'a>(desired: &'a Namespace, name: &str) -> Result<&'a Device> {
+    desired.devices.get(name).ok_or_else(|| host::Error::Odd(format!("no device {name} is wanted")))
+}
+
+fn mac_of(desired: &Namespace, name: &str) -> Result<Mac> {
+    device_of(desired, name)?.mac.parse().map_err(|e: model::mac::BadMac| host::Error::Odd(e.to_string()))
+}
+
+fn inside(space: &Space, name: &str) -> Result<u32> {
+    index(&space.netlink, name)
+}
+
+fn index(netlink: &Netlink, name: &str) -> Result<u32> {
+    netlink.index_of(name)?.ok_or_else(|| host::Error::Odd(format!("device {name} is gone")))
+}
+
+fn add_device(root: &Netlink, space: &Space, name: &str, device: &Device) -> Result<()> {
+    // Left over when a namespace was removed while something still kept it alive.
+    if let Some(stale) = root.index_of(&device.tap)? {
+        root.delete_link(stale)?;
+    }
+    root.add_link(&device.tap, &NewLink::Veth { peer: name, peer_ns: space.ns.file() })?;
+    let mac = device.mac.parse().map_err(|e: model::mac::BadMac| host::Error::Odd(e.to_string()))?;
+    space.netlink.set_mac(inside(space, name)?, mac)?;
+    set_sysctls(&space.ns, &device.sysctls)?;
+    // The host takes no part in the tenants' networks.
+    let no_ipv6 = (format!("net/ipv6/conf/{}/disable_ipv6", device.tap), "1".to_owned());
+    set_sysctls(root.netns(), &[no_ipv6].into())?;
+    set_mtu(root, space, name, device)?;
+    set_up(root, space, name, device)
+}
+
+fn set_mtu(root: &Netlink, space: &Space, name: &str, device: &Device) -> Result<()> {
+    let Some(mtu) = device.mtu else { return Ok(()) };
+    root.set_mtu(index(root, &device.tap)?, mtu)?;
+    space.netlink.set_mtu(inside(space, name)?, mtu)
+}
+
+fn set_up(root: &Netlink, space: &Space, name: &str, device: &Device) -> Result<()> {
+    root.set_up(index(root, &device.tap)?, true)?;
+    space.netlink.set_up(inside(space, name)?, true)
+}
+
+fn kernel_route(space: &Space, route: &Route) -> Result<KernelRoute> {
+    let dev = route.device.as_deref().map(|name| inside(space, name)).transpose()?;
+    Ok(KernelRoute { via: route.via, dev, ..KernelRoute::new(route.destination) })
+}
+
+/// A user may ask for a route through a next hop that is not there: the rest goes on without it.
+fn add_route(space: &Space, desired: &Namespace, route: &Route) {
+    let added = kernel_route(space, route).and_then(|route| space.netlink.replace_route(&route));
+    if let Err(e) = added {
+        tracing::warn!(namespace = desired.name, "route to {} not set: {e}", route.destination);
+    }
+}
+
+fn announce_later(space: &Space, name: &str, mac: Mac, address: IpAddr, report: &mut Report) {
+    match report.announced.iter_mut().find(|announcement| announcement.device == name) {
+        Some(announcement) => announcement.addresses.push(address),
+        None => report.announced.push(Announcement {
+            namespace: space.ns.clone(),
+            device: name.to_owned(),
+            mac,
+            addresses: vec![address],
+        }),
+    }
+}
