@@ -3,6 +3,8 @@
 use crate::agents;
 use crate::catalog::Catalog;
 use crate::db::{Db, Stop, Tx};
+use crate::ipam::Hints;
+use crate::ml2::Ml2;
 use crate::notify::Publisher;
 use std::sync::Arc;
 
@@ -22,6 +24,10 @@ pub struct App {
     pub reports: agents::state::Memory,
     /// Seconds since 1970 (UTC).
     pub clock: Clock,
+    /// Network types, their ranges, mechanism drivers, and what else the core reads from its configuration.
+    pub ml2: Ml2,
+    /// Where to look first for a free address.
+    pub hints: Hints,
 }
 
 /// A source of seconds since 1970 (UTC); tests bring their own.
@@ -38,7 +44,15 @@ impl App {
             agents: agents::Options::default(),
             reports: agents::state::Memory::default(),
             clock: Box::new(|| jiff::Timestamp::now().as_second()),
+            ml2: Ml2::default(),
+            hints: Hints::default(),
         }
+    }
+
+    /// The same server with what its configuration says of ML2.
+    #[must_use]
+    pub fn with_ml2(self, ml2: Ml2) -> App {
+        App { ml2, ..self }
     }
 
     /// Runs `work` in a transaction, again where the database asks for it, and publishes what it announced

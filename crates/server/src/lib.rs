@@ -10,6 +10,8 @@ pub mod db;
 pub mod extension;
 pub mod extensions;
 pub mod fault;
+pub mod ipam;
+pub mod ml2;
 pub mod notify;
 pub mod py;
 pub mod python;
