@@ -3,6 +3,7 @@
 pub mod allocation;
 pub mod mech;
 pub mod options;
+pub mod provisioning;
 pub mod segment;
 
 pub use options::{Groups, Ml2};

@@ -1,0 +1,99 @@
+//! `report_state` and its siblings (version 1.4), on `q-reports-plugin` and, for older agents, `q-plugin`.
+
+use super::args::Args;
+use super::failure;
+use crate::agents::{self, state};
+use crate::app::Shared;
+use crate::p;
+use futures_util::future::BoxFuture;
+use rpc::{Endpoint, Failure};
+use serde_json::{Map, Value, json};
+
+/// Takes state reports.
+pub struct State {
+    app: Shared,
+    /// When this server started: reports that were written before are stale.
+    started: i64,
+}
+
+impl State {
+    /// Of a server that starts now.
+    pub fn new(app: Shared) -> State {
+        let started = (app.clock)();
+        State { app, started }
+    }
+
+    async fn report_state(&self, args: &Args) -> Result<Value, Failure> {
+        let app = &self.app;
+        let outer = args.object("agent_state");
+        let inner = outer.get("agent_state").and_then(Value::as_object);
+        let inner = inner.ok_or_else(|| Failure::internal("agent_state holds no agent_state"))?;
+        let report = state::Report::read(inner).map_err(Failure::internal)?;
+        if args.opt("time").is_some_and(|time| agents::seconds(time) < self.started) {
+            tracing::debug!(host = ?inner.get("host"), "a report from before the server's start is ignored");
+            return Ok(Value::Null);
+        }
+        let now = (app.clock)();
+        if app.reports.absorbs(&report, now, &app.agents) {
+            return Ok(json!(state::Status::Alive.word()));
+        }
+        let fresh_id = app.fresh_id();
+        let input = state::Store { report: &report, now, fresh_id, options: &app.agents };
+        let status = app.write(state::store, &input).await.map_err(failure)?;
+        app.reports.wrote(report, now);
+        Ok(json!(status.word()))
+    }
+
+    async fn get_agents(&self, args: &Args) -> Result<Value, Failure> {
+        let ctx = oslo::context::Context::admin();
+        let rq = crate::request::Rq { app: &self.app, ctx: &ctx };
+        let filters = args.object("filters");
+        let mut tx = self.app.db.read().await.map_err(failure)?;
+        let all = super::bodies(rq, &mut tx, "agent", |_| crate::store::Query::default());
+        let fits = |body: &Map<String, Value>| {
+            filters.iter().all(|(name, wanted)| match wanted.as_array() {
+                Some(any) => body.get(name).is_some_and(|value| any.contains(value)),
+                None => body.get(name) == Some(wanted),
+            })
+        };
+        let found = all.await.map_err(failure)?;
+        Ok(found.into_iter().filter(fits).map(Value::Object).collect())
+    }
+
+    async fn delete_agent(&self, args: &Args) -> Result<Value, Failure> {
+        let (Some(host), Some(kind)) = (args.opt("host"), args.opt("agent_type")) else {
+            tracing::warn!("delete_agent needs both host and agent_type");
+            return Ok(Value::Null);
+        };
+        let mut tx = self.app.db.begin().await.map_err(failure)?;
+        let sql = "DELETE FROM agents WHERE host = ? AND agent_type = ?";
+        tx.exec(sql, p![host, kind]).await.map_err(failure)?;
+        tx.commit().map_err(failure)?;
+        self.app.reports.forget(kind, host);
+        Ok(Value::Null)
+    }
+}
+
+impl Endpoint for State {
+    fn version(&self) -> &str {
+        "1.4"
+    }
+
+    fn dispatch<'a>(
+        &'a self,
+        _ctx: &'a Value,
+        method: &'a str,
+        args: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Value, Failure>> {
+        Box::pin(async move {
+            let args = Args(args);
+            match method {
+                "report_state" => self.report_state(&args).await,
+                "has_alive_neutron_server" => Ok(json!(self.app.db.read().await.is_ok())),
+                "get_agents" => self.get_agents(&args).await,
+                "delete_agent" => self.delete_agent(&args).await,
+                _ => Err(Failure::no_such_method(method)),
+            }
+        })
+    }
+}
