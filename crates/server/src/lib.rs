@@ -16,7 +16,6 @@ pub mod ml2;
 pub mod notifier;
 pub mod notify;
 pub mod py;
-pub mod python;
 pub mod record;
 pub mod request;
 pub mod resources;

@@ -30,6 +30,18 @@ pub fn repr(value: &Value) -> String {
     }
 }
 
+/// `not value`: null, false, 0, and everything empty.
+pub fn is_false(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
+}
+
 /// `repr(['a', 'b'])`
 pub fn list<S: AsRef<str>>(items: &[S]) -> String {
     let items: Vec<String> = items.iter().map(|item| quoted(item.as_ref())).collect();

@@ -18,6 +18,21 @@ const OWN: &str = "CREATE TABLE `neutronrs_schema` (
 );
 ";
 
+/// All grants of all kinds of objects as one table to read: upstream keeps one table per kind.
+pub const RBAC_POLICIES: &str = "neutronrs_rbac_policies";
+
+/// The view [`RBAC_POLICIES`].
+fn rbac_policies() -> String {
+    let selects = crate::resources::rbac::kind::Kind::ALL.map(|kind| {
+        format!(
+            "SELECT id, project_id, target_project, action, object_id, '{}' AS object_type FROM {}",
+            kind.name(),
+            kind.grants()
+        )
+    });
+    format!("CREATE VIEW {RBAC_POLICIES} AS {}", selects.join(" UNION ALL "))
+}
+
 /// The version of the tables in [`OWN`].
 const OWN_VERSION: i64 = 1;
 
@@ -32,6 +47,8 @@ pub(super) async fn install(tx: &mut Tx) -> Result<(), Stop> {
             tx.exec(&statement, p![]).await?;
         }
     }
+    tx.exec(&rbac_policies(), p![]).await?;
+    crate::resources::security_group::template::seed(tx).await?;
     for head in ALEMBIC_HEADS {
         tx.exec("INSERT INTO alembic_version (version_num) VALUES (?)", p![head]).await?;
     }
@@ -89,7 +106,10 @@ pub fn kind(table: &str, column: &str) -> Option<Kind> {
         }
         kinds
     });
-    KINDS.get(&(table, column)).copied()
+    match table {
+        RBAC_POLICIES => Some(Kind::Text),
+        _ => KINDS.get(&(table, column)).copied(),
+    }
 }
 
 fn kind_of(declared: &str) -> Kind {

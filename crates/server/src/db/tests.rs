@@ -86,7 +86,11 @@ async fn busy(tx: &mut Tx, left: &Deadlocks) -> Result<i64, Stop> {
     tx.exec("INSERT INTO standardattributes (resource_type) VALUES (?)", p!["ports"]).await?;
     match left.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)) {
         Ok(_) => Err(Stop::Retry("deadlock".into())),
-        Err(_) => Ok(tx.opt("SELECT count(*) FROM standardattributes", p![]).await?.unwrap().int(0)),
+        Err(_) => Ok(tx
+            .opt("SELECT count(*) FROM standardattributes WHERE resource_type = 'ports'", p![])
+            .await?
+            .unwrap()
+            .int(0)),
     }
 }
 

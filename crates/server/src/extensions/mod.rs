@@ -1,6 +1,30 @@
 //! Every extension, by alias. The list is written out on purpose: what a server can do is read here.
 
+mod port_security_groups_filtering;
+mod rbac_address_scope;
+mod rbac_policies;
+mod rbac_security_groups;
+mod rbac_subnetpool;
+mod security_group;
+mod security_groups_default_rules;
+mod security_groups_normalized_cidr;
+mod security_groups_rules_belongs_to_default_sg;
+mod security_groups_shared_filtering;
+mod stateful_security_group;
+
 use crate::extension::Extension;
 
-/// All that this program knows.
-pub static ALL: &[&Extension] = &[];
+/// All that this program knows, in the order in which their attributes and hooks apply.
+pub static ALL: &[&Extension] = &[
+    &security_group::EXTENSION,
+    &stateful_security_group::EXTENSION,
+    &security_groups_normalized_cidr::EXTENSION,
+    &security_groups_rules_belongs_to_default_sg::EXTENSION,
+    &security_groups_shared_filtering::EXTENSION,
+    &security_groups_default_rules::EXTENSION,
+    &port_security_groups_filtering::EXTENSION,
+    &rbac_policies::EXTENSION,
+    &rbac_security_groups::EXTENSION,
+    &rbac_subnetpool::EXTENSION,
+    &rbac_address_scope::EXTENSION,
+];

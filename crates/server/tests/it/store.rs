@@ -118,7 +118,8 @@ async fn a_row_is_made_changed_listed_and_removed() {
 
     store::delete(rq, &mut tx, &NETWORK, "n1").await.unwrap();
     assert_eq!(store::get(rq, &mut tx, &NETWORK, "n1").await.unwrap(), None);
-    let left = tx.all("SELECT id FROM standardattributes", p![]).await.unwrap();
+    let left =
+        tx.all("SELECT id FROM standardattributes WHERE resource_type = 'networks'", p![]).await.unwrap();
     assert_eq!(left.len(), 1, "its standard attributes went with it");
 }
 

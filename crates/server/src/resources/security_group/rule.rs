@@ -3,34 +3,33 @@
 
 use super::protocol::{self, ICMP, ICMP_V6, WITH_PORTS};
 use crate::attr::Body;
+use crate::convert;
 use crate::fault::Fault;
-use crate::python;
+use crate::py;
 use ipnet::IpNet;
 use serde_json::Value;
-use std::net::IpAddr;
 
 /// `protocol`: a known name in any case, or a number of one byte; kept as text. `any` means none.
 pub fn convert_protocol(value: Value) -> Result<Value, Fault> {
     let refuse = |value: &Value| Fault::SecurityGroupRuleInvalidProtocol {
-        protocol: python::text(value),
+        protocol: py::text(value),
         values: protocol::supported(),
     };
     let number = match &value {
         Value::Null => return Ok(Value::Null),
         Value::String(text) if text == "any" => return Ok(Value::Null),
-        Value::String(text) => match text.trim().parse::<i64>() {
-            Ok(number) => number,
-            Err(_) => {
+        Value::String(text) => match py::int_of(text) {
+            Some(number) => number,
+            None => {
                 let name = text.to_lowercase();
                 let known = protocol::PROTOCOLS.iter().any(|(known, _)| *known == name) || name == "any";
                 return if known { Ok(Value::from(name)) } else { Err(refuse(&value)) };
             }
         },
-        Value::Number(number) => number.as_f64().map_or(-1, |number| number as i64),
-        Value::Bool(flag) => i64::from(*flag),
-        Value::Array(_) | Value::Object(_) => return Err(refuse(&value)),
+        Value::Number(_) => py::int(&value).unwrap_or(-1),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(refuse(&value)),
     };
-    if (0..=255).contains(&number) { Ok(Value::from(python::text(&value))) } else { Err(refuse(&value)) }
+    if (0..=255).contains(&number) { Ok(Value::from(py::text(&value))) } else { Err(refuse(&value)) }
 }
 
 /// `ethertype`: `IPv4` or `IPv6` in any case.
@@ -39,48 +38,36 @@ pub fn convert_ethertype(value: Value) -> Result<Value, Fault> {
         .into_iter()
         .find(|known| value.as_str().is_some_and(|v| known.eq_ignore_ascii_case(v)));
     known.map(Value::from).ok_or_else(|| Fault::SecurityGroupRuleInvalidEtherType {
-        ethertype: python::text(&value),
+        ethertype: py::text(&value),
         values: "['IPv4', 'IPv6']".to_string(),
     })
 }
 
 /// `port_range_min` and `port_range_max`: a port, or nothing.
 pub fn convert_port(value: Value) -> Result<Value, Fault> {
-    let number = match &value {
-        Value::Null => return Ok(Value::Null),
-        Value::String(text) => text.trim().parse::<i64>().ok(),
-        Value::Number(number) => number.as_f64().map(|number| number as i64),
-        Value::Bool(flag) => Some(i64::from(*flag)),
-        Value::Array(_) | Value::Object(_) => None,
-    };
-    match number {
+    if value.is_null() {
+        return Ok(value);
+    }
+    match py::int(&value) {
         Some(port) if (0..=65535).contains(&port) => Ok(Value::from(port)),
-        _ => Err(Fault::SecurityGroupInvalidPortValue { port: python::text(&value) }),
+        _ => Err(Fault::SecurityGroupInvalidPortValue { port: py::text(&value) }),
     }
 }
 
 /// `remote_ip_prefix`: an address or a prefix, its host bits kept; nothing for an empty text.
 pub fn convert_prefix(value: Value) -> Result<Value, Fault> {
-    if python::is_false(&value) {
+    if py::is_false(&value) {
         return Ok(Value::Null);
     }
     let prefix = value.as_str().and_then(parse_prefix);
     prefix
         .map(|prefix| Value::from(prefix.to_string()))
-        .ok_or_else(|| Fault::InvalidCIDR { input: python::text(&value) })
+        .ok_or_else(|| Fault::InvalidCIDR { input: py::text(&value) })
 }
 
 /// `10.0.0.1/24`, `10.0.0.1`, `10.0.0.1/255.255.255.0` as a prefix with its host bits.
 pub fn parse_prefix(text: &str) -> Option<IpNet> {
-    let Some((address, length)) = text.split_once('/') else {
-        let address: IpAddr = text.parse().ok()?;
-        return Some(IpNet::from(address));
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let length = match length.parse::<u8>() {
-        Ok(length) => length,
-        Err(_) => ipnet::ip_mask_to_prefix(length.parse().ok()?).ok()?,
-    };
+    let (address, length) = convert::parse_cidr(text)?;
     IpNet::new(address, length).ok()
 }
 
@@ -116,7 +103,7 @@ pub fn check(rule: &mut Body) -> Result<(), Fault> {
         });
     }
     let remotes = ["remote_ip_prefix", "remote_group_id", "remote_address_group_id"];
-    if remotes.into_iter().filter(|key| rule.get(*key).is_some_and(|v| !python::is_false(v))).count() > 1 {
+    if remotes.into_iter().filter(|key| rule.get(*key).is_some_and(|v| !py::is_false(v))).count() > 1 {
         return Err(Fault::SecurityGroupMultipleRemoteEntites {});
     }
     Ok(())
@@ -197,7 +184,7 @@ pub fn key(rule: &Body) -> [String; 9] {
         ("remote_ip_prefix", Some(Value::String(any))) if any == "0.0.0.0/0" || any == "::/0" => {
             "+".to_string()
         }
-        (_, Some(value)) => python::text(value),
+        (_, Some(value)) => py::text(value),
     })
 }
 
