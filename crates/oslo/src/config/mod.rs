@@ -159,6 +159,13 @@ impl Config {
         }
     }
 
+    /// Lays another configuration on top of this one.
+    pub fn merge(&mut self, over: Config) {
+        self.entries.extend(over.entries);
+        self.defaults.extend(over.defaults);
+        self.problems.extend(over.problems);
+    }
+
     /// Sets one value from outside the files (command line, environment).
     pub fn set(&mut self, source: &str, group: &str, name: &str, text: &str) {
         let entry = Entry { text: text.to_string(), file: source.to_string(), line: 0 };
