@@ -7,10 +7,6 @@
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-/// How long the end of a host is waited for.
-const END_MAX: Duration = Duration::from_secs(5);
 
 /// Whether a host ends with the process that started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,14 +116,12 @@ impl Drop for Host {
         if self.life == Life::Lasting {
             return;
         }
-        // Killing the holder kills number 1 inside, and the kernel everything else there.
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
-        let inside = format!("/proc/{}", self.pid);
-        let begin = Instant::now();
-        while Path::new(&inside).exists() && begin.elapsed() < END_MAX {
-            std::thread::sleep(Duration::from_millis(2));
+        // Without its number 1 the kernel ends everything inside; the holder reaps it and ends too.
+        let inside = nix::unistd::Pid::from_raw(self.pid.cast_signed());
+        if nix::sys::signal::kill(inside, nix::sys::signal::Signal::SIGKILL).is_err() {
+            let _ = self.holder.kill();
         }
+        let _ = self.holder.wait();
     }
 }
 
