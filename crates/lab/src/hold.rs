@@ -4,11 +4,12 @@ use crate::host::Life;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, sethostname};
 use std::io::{self, Read};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Folders in which a host keeps what it writes to itself.
@@ -25,7 +26,7 @@ pub fn outer(name: &str, life: Life) -> io::Result<()> {
             // Started before the namespaces: no thread can begin after them. Nothing is ever written to
             // the input: the read returns at its end only.
             let _ = io::stdin().read(&mut [0]);
-            std::process::exit(0);
+            end_inside();
         });
     }
     let flags = CloneFlags::CLONE_NEWNET
@@ -36,8 +37,26 @@ pub fn outer(name: &str, life: Life) -> io::Result<()> {
     unshare(flags)?;
     let mut inner =
         Command::new("/proc/self/exe").args(["hold-inside", name]).stdin(Stdio::null()).spawn()?;
+    INSIDE.store(inner.id(), Ordering::SeqCst);
     inner.wait()?;
     Ok(())
+}
+
+/// The process that is number 1 inside, once there is one.
+static INSIDE: AtomicU32 = AtomicU32::new(0);
+
+/// Ends number 1, and with it everything inside; the holder then reaps it and ends too.
+fn end_inside() {
+    loop {
+        match INSIDE.load(Ordering::SeqCst) {
+            0 => std::thread::sleep(Duration::from_millis(2)),
+            pid => {
+                // It may have ended by itself.
+                let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+                return;
+            }
+        }
+    }
 }
 
 /// `lab hold-inside NAME`: number 1 of the host. Makes its mounts, says so, and reaps orphans for ever.

@@ -116,11 +116,7 @@ impl Drop for Host {
         if self.life == Life::Lasting {
             return;
         }
-        // Without its number 1 the kernel ends everything inside; the holder reaps it and ends too.
-        let inside = nix::unistd::Pid::from_raw(self.pid.cast_signed());
-        if nix::sys::signal::kill(inside, nix::sys::signal::Signal::SIGKILL).is_err() {
-            let _ = self.holder.kill();
-        }
+        // Waiting closes the holder's input, which is what it ends by.
         let _ = self.holder.wait();
     }
 }
