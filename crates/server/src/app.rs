@@ -67,11 +67,6 @@ impl App {
         Ok(done)
     }
 
-    /// Whether a mechanism driver of ML2 is in use.
-    pub fn ml2_has(&self, driver: &str) -> bool {
-        ["linuxbridge", "l2population"].contains(&driver)
-    }
-
     /// The moment, as the database keeps it (UTC, whole seconds): `2026-11-21 22:08:34`.
     pub fn now(&self) -> String {
         agents::moment((self.clock)())

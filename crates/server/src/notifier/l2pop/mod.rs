@@ -9,6 +9,7 @@ use super::{cast, text};
 use crate::app::App;
 use crate::attr::Body;
 use crate::db::{Row, Stop, Tx, Val, marks};
+use crate::ml2::mech::Mechanism;
 use crate::p;
 use rpc::Target;
 use serde_json::{Value, json};
@@ -23,6 +24,10 @@ const PORTS: &str = "SELECT p.id, p.network_id, p.mac_address, p.status, b.host,
      JOIN ml2_port_binding_levels AS l ON l.port_id = p.id AND l.host = b.host AND l.level = \
        (SELECT MAX(level) FROM ml2_port_binding_levels WHERE port_id = p.id AND host = b.host) \
      JOIN networksegments AS s ON s.id = l.segment_id";
+
+fn enabled(app: &App) -> bool {
+    app.ml2.mechanisms.contains(&Mechanism::L2Population)
+}
 
 /// Owners whose ports are on every host: they have no tunnel of their own.
 const DISTRIBUTED: &str = "network:router_interface_distributed";
@@ -61,13 +66,18 @@ async fn tunnels(tx: &mut Tx, hosts: &BTreeSet<String>) -> Result<BTreeMap<Strin
 /// The ports of some networks that are ACTIVE, and those named whatever their status, with the tunnel ends of
 /// their hosts and of `host`.
 async fn view(tx: &mut Tx, networks: &[String], named: &[String], host: &str) -> Result<View, Stop> {
+    if networks.is_empty() {
+        return Ok(View::default());
+    }
+    // An empty text is no port: it keeps the list from being empty, which MariaDB refuses.
+    let nobody = [String::new()];
     let sql = format!(
         "{PORTS} WHERE p.network_id IN ({}) AND (p.status = 'ACTIVE' OR p.id IN ({})) \
          AND p.device_owner <> '{DISTRIBUTED}' ORDER BY p.id",
         marks(networks.len()),
-        marks(named.len())
+        marks(named.len() + 1)
     );
-    let params: Vec<Val> = networks.iter().chain(named).map(Val::from).collect();
+    let params: Vec<Val> = networks.iter().chain(named).chain(&nobody).map(Val::from).collect();
     let mut ports: Vec<Wired> = tx.all(&sql, &params).await?.iter().map(wired_port).collect();
     let sql = format!(
         "SELECT port_id, ip_address FROM ipallocations WHERE network_id IN ({}) ORDER BY ip_address",
@@ -102,7 +112,7 @@ async fn send(app: &App, method: &str, host: Option<&str>, entries: Fdb) {
 /// Ports are wired on a host: everybody hears of them; the host hears of everybody where these are its first
 /// ports on a network, or where it lost what it knew (`refresh`).
 pub async fn wired(app: &App, host: &str, ports: &[String], refresh: bool) -> Result<(), Stop> {
-    if !app.ml2_has("l2population") || ports.is_empty() {
+    if !enabled(app) || ports.is_empty() {
         return Ok(());
     }
     let view = {
@@ -153,7 +163,7 @@ fn addresses(port: &Body) -> Vec<String> {
 
 /// A port changed, or is gone.
 pub(super) async fn port_changed(app: &App, before: &Body, after: Option<&Body>) -> Result<(), Stop> {
-    if !app.ml2_has("l2population") || text(before, "device_owner") == DISTRIBUTED {
+    if !enabled(app) || text(before, "device_owner") == DISTRIBUTED {
         return Ok(());
     }
     let old_host = text(before, "binding:host_id");
