@@ -6,17 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 /// The tables of Neutron 29.0.0.
-pub const NEUTRON_29: &str = include_str!("neutron-29.sql");
+pub const NEUTRON_29: &str = include_str!("../../migrations/0000_neutron_29.sql");
 
 /// What upstream's `alembic_version` holds for [`NEUTRON_29`] (expand and contract branch).
 pub const ALEMBIC_HEADS: [&str; 2] = ["5c85685d616d", "c7f8d9e0f1a2"];
 
-/// The tables that are ours alone; their prefix keeps them out of upstream's way.
-const OWN: &str = "CREATE TABLE `neutronrs_schema` (
-  `version` int(11) NOT NULL,
-  PRIMARY KEY (`version`)
-);
-";
+/// The tables that are ours alone, in the order in which they came; the n-th makes version n. Their prefix
+/// (`neutronrs_`) keeps them out of upstream's way, and none adds to a table of upstream's.
+pub const OWN: &[&str] = &[include_str!("../../migrations/0001_version.sql")];
 
 /// All grants of all kinds of objects as one table to read: upstream keeps one table per kind.
 pub const RBAC_POLICIES: &str = "neutronrs_rbac_policies";
@@ -33,26 +30,51 @@ fn rbac_policies() -> String {
     format!("CREATE VIEW {RBAC_POLICIES} AS {}", selects.join(" UNION ALL "))
 }
 
-/// The version of the tables in [`OWN`].
-const OWN_VERSION: i64 = 1;
-
-/// Makes all tables on an empty database; leaves one that has them as it is.
+/// Brings a database up to date: all tables on an empty one, what is missing of ours on any other.
 pub(super) async fn install(tx: &mut Tx) -> Result<(), Stop> {
-    let there = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'neutronrs_schema'";
-    if tx.opt(there, p![]).await?.is_some() {
-        return Ok(());
+    let version = version(tx).await?;
+    if version == 0 {
+        make(tx, NEUTRON_29).await?;
+        crate::resources::security_group::template::seed(tx).await?;
+        for head in ALEMBIC_HEADS {
+            tx.exec("INSERT INTO alembic_version (version_num) VALUES (?)", p![head]).await?;
+        }
     }
-    for table in tables(NEUTRON_29).chain(tables(OWN)) {
+    for (ddl, next) in OWN.iter().zip(1i64..).filter(|(_, next)| *next > version) {
+        make(tx, ddl).await?;
+        tx.exec("DELETE FROM neutronrs_schema", p![]).await?;
+        tx.exec("INSERT INTO neutronrs_schema (version) VALUES (?)", p![next]).await?;
+    }
+    // A view holds nothing: it is made anew, so that it is always what this program expects.
+    tx.exec(&format!("DROP VIEW IF EXISTS {RBAC_POLICIES}"), p![]).await?;
+    tx.exec(&rbac_policies(), p![]).await?;
+    Ok(())
+}
+
+/// How many of [`OWN`] a database has; 0 when it is empty.
+async fn version(tx: &mut Tx) -> Result<i64, Stop> {
+    let there = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'neutronrs_schema'";
+    if tx.opt(there, p![]).await?.is_none() {
+        return Ok(0);
+    }
+    let row = tx.opt("SELECT version FROM neutronrs_schema", p![]).await?;
+    let version = row.map_or(0, |r| r.int(0));
+    let known = OWN.len();
+    if usize::try_from(version).is_ok_and(|v| v <= known) {
+        return Ok(version);
+    }
+    Err(Stop::Database(format!(
+        "the database has version {version} of neutron-rs's own tables and this program knows {known}: \
+         it was used by a newer neutron-rs; start that one, or restore the database as it was before"
+    )))
+}
+
+async fn make(tx: &mut Tx, ddl: &str) -> Result<(), Stop> {
+    for table in tables(ddl) {
         for statement in table.to_sqlite() {
             tx.exec(&statement, p![]).await?;
         }
     }
-    tx.exec(&rbac_policies(), p![]).await?;
-    crate::resources::security_group::template::seed(tx).await?;
-    for head in ALEMBIC_HEADS {
-        tx.exec("INSERT INTO alembic_version (version_num) VALUES (?)", p![head]).await?;
-    }
-    tx.exec("INSERT INTO neutronrs_schema (version) VALUES (?)", p![OWN_VERSION]).await?;
     Ok(())
 }
 

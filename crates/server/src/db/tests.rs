@@ -106,3 +106,14 @@ async fn a_transaction_runs_again_from_the_start() {
     let gave_up = db.write(busy, &Deadlocks(AtomicU32::new(99))).await;
     assert_eq!(gave_up.unwrap_err().into_fault().status(), 503);
 }
+
+#[tokio::test]
+async fn a_newer_database_is_refused_with_what_to_do() {
+    let (db, dir) = empty().await;
+    let mut tx = db.begin().await.unwrap();
+    tx.exec("UPDATE neutronrs_schema SET version = 99", p![]).await.unwrap();
+    tx.commit().unwrap();
+    drop(db);
+    let refused = Db::open_sqlite(&dir.0.join("neutron.sqlite")).await.err();
+    assert!(matches!(refused, Some(Stop::Database(why)) if why.contains("newer neutron-rs")));
+}
