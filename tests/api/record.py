@@ -27,13 +27,13 @@ HOST = 'controller:9696'
 HEADERS_KEPT = ('allow', 'content-type', 'location')
 
 IDENTITIES = {
-    'admin': ('admin,manager,member,reader', 'admin-project', 'admin-user'),
-    'manager': ('manager,member,reader', 'demo-project', 'manager-user'),
-    'demo': ('member,reader', 'demo-project', 'demo-user'),
-    'reader': ('reader', 'demo-project', 'reader-user'),
-    'alt': ('member,reader', 'alt-project', 'alt-user'),
-    'service': ('service', 'service-project', 'service-user'),
-    'stranger': ('guest', 'demo-project', 'stranger-user'),
+    'admin': ('admin,manager,member,reader', 'adadadadadadadadadadadadadadadad', 'admin-user'),
+    'manager': ('manager,member,reader', 'd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0', 'manager-user'),
+    'demo': ('member,reader', 'd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0', 'demo-user'),
+    'reader': ('reader', 'd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0', 'reader-user'),
+    'alt': ('member,reader', 'a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1', 'alt-user'),
+    'service': ('service', '5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e', 'service-user'),
+    'stranger': ('guest', 'd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0', 'stranger-user'),
 }
 
 UUID = re.compile(r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}')
