@@ -8,14 +8,32 @@ mod options;
 mod roles;
 
 use roles::Role;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    let called = args.first().map(|a| roles::base_name(a.as_ref())).unwrap_or_default();
-    let word = args.get(1).cloned().unwrap_or_default();
-    match Role::of_program(&called).or_else(|| Role::of_word(&word)) {
-        Some(Role::Config) => config_command::run(args.get(2..).unwrap_or_default()),
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    let called = args.first().map(|a| roles::base_name(a)).unwrap_or_default();
+    if let Some(role) = Role::of_program(&called) {
+        return start(role, args);
+    }
+    if !args.is_empty() {
+        args.remove(0);
+    }
+    let word = args.first().map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
+    match Role::of_word(&word) {
+        Some(role) => start(role, args),
+        None => client::main(args),
+    }
+}
+
+/// Starts a role; `args` begin with the name it was called by.
+fn start(role: Role, args: Vec<OsString>) -> ExitCode {
+    match role {
+        Role::Config => {
+            let words: Vec<String> = args.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+            config_command::run(&words)
+        }
         _ => ExitCode::FAILURE,
     }
 }
