@@ -2,4 +2,6 @@
 
 pub mod dhcp;
 pub mod l3;
+pub mod metadata;
 pub mod netns;
+pub mod plugin;

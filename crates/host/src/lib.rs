@@ -6,6 +6,7 @@
 pub mod announce;
 pub mod conntrack;
 pub mod daemon;
+pub mod dhcp_release;
 mod error;
 pub mod exec;
 pub mod ipset;

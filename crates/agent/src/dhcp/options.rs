@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where instances ask for their metadata.
 pub const METADATA_V4: &str = "169.254.169.254";
@@ -47,8 +48,8 @@ pub struct Options {
     pub enable_metadata_network: bool,
     /// The socket of the metadata agent.
     pub metadata_proxy_socket: PathBuf,
-    /// Seconds between looks at everything when something went wrong.
-    pub resync_interval: u64,
+    /// Between looks at the host, whose state others may have changed, and new tries of what failed.
+    pub resync_interval: Duration,
     /// Seconds between reports to the server.
     pub report_interval: u64,
     /// The agent's availability zone.
@@ -79,7 +80,7 @@ impl Options {
             force_metadata: false,
             enable_metadata_network: false,
             metadata_proxy_socket: state_path.join("metadata_proxy"),
-            resync_interval: 5,
+            resync_interval: Duration::from_secs(5),
             report_interval: 30,
             availability_zone: "nova".to_owned(),
             confs_are_public: true,

@@ -1,6 +1,12 @@
 //! The L3 agent: a namespace for each router it is told to host.
 
+mod agent;
+pub mod apply;
 pub mod desired;
 pub mod options;
 pub mod radvd;
+pub mod statuses;
 pub mod tables;
+pub mod wake;
+
+pub use agent::run;

@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The L3 agent's options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub struct Options {
     pub comment_iptables_rules: bool,
     /// The socket of the metadata agent.
     pub metadata_proxy_socket: PathBuf,
-    /// Seconds between full reads.
-    pub periodic_interval: u64,
+    /// Between looks at the host, whose state others may have changed, and new tries of what failed.
+    pub resync_interval: Duration,
     /// Seconds between reports to the server.
     pub report_interval: u64,
     /// The agent's availability zone.
@@ -66,7 +67,7 @@ impl Options {
             use_random_fully: true,
             comment_iptables_rules: true,
             metadata_proxy_socket: state_path.join("metadata_proxy"),
-            periodic_interval: 40,
+            resync_interval: Duration::from_secs(5),
             report_interval: 30,
             availability_zone: "nova".to_owned(),
         }

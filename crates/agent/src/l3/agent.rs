@@ -1,0 +1,372 @@
+//! The L3 agent's loop: what the server says is read again when a message, a failure or the clock asks for it,
+//! and the host is made to match.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::l3::Router;
+use serde_json::{Value, json};
+
+use super::desired::{NAMESPACE_PREFIX, refusal};
+use super::options::Options;
+use super::statuses::statuses;
+use super::tables::translated;
+use super::wake::{Dirty, Wake};
+use super::{apply, desired};
+use crate::metadata::listeners::{Listeners, Site};
+use crate::netns::apply::{Announcement, Host};
+use crate::plugin::{AgentState, Counters, Plugin, report_for_ever};
+
+const TOPIC: &str = "l3_agent";
+const PLUGIN_TOPIC: &str = "q-l3-plugin";
+/// What is announced by casts to all L2 agents and the like.
+const NETWORK_UPDATE_TOPIC: &str = "q-agent-notifier-network-update";
+/// Most routers in one request, and what it is halved to when the server is slow.
+const CHUNK_MAX: usize = 256;
+const CHUNK_MIN: usize = 32;
+/// Every so many looks at the host packet filters are read as well, and the server is asked for everything.
+const FILTER_AUDITS: u32 = 6;
+const FULL_AUDITS: u32 = 60;
+/// Announcements are repeated after these times: the device may not have been plugged in at first.
+const ANNOUNCE_AGAIN: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// Runs the agent for ever. Dropping the future stops it; its routers go on.
+///
+/// # Errors
+/// When the kernel refuses what nothing works without.
+pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<()> {
+    let wake = Wake::default();
+    let listen = |topic| transport.listen(topic, &options.host, vec![Arc::new(wake.clone())]);
+    let _listeners = [TOPIC, NETWORK_UPDATE_TOPIC].map(listen);
+    let counters = Counters::default();
+    let state = AgentState {
+        binary: "neutron-l3-agent",
+        host: options.host.clone(),
+        topic: TOPIC,
+        agent_type: "L3 agent",
+        configurations: json!({
+            "agent_mode": "legacy", "handle_internal_only_routers": options.handle_internal_only_routers,
+            "gateway_external_network_id": options.gateway_external_network_id.clone().unwrap_or_default(),
+            "external_network_bridge": "", "use_namespaces": true, "router_id": "",
+            "interface_driver": "linuxbridge", "log_agent_heartbeats": false, "extensions": [],
+            "routers": 0, "ex_gw_ports": 0, "interfaces": 0, "floating_ips": 0,
+        }),
+        availability_zone: options.availability_zone.clone(),
+    };
+    let revived = wake.clone();
+    let interval = Duration::from_secs(options.report_interval.max(1));
+    let reports =
+        report_for_ever(transport.client(), state, counters.clone(), interval, move || revived.all());
+    let mut agent = Agent {
+        plugin: Plugin::new(transport.client(), PLUGIN_TOPIC),
+        host: Arc::new(Mutex::new(Host::open()?)),
+        listeners: Listeners::new(options.metadata_proxy_socket.clone()),
+        options: Arc::new(options),
+        counters,
+        routers: BTreeMap::new(),
+        failed: BTreeSet::new(),
+        failed_all: false,
+        chunk: CHUNK_MAX,
+    };
+    wake.all();
+    tokio::select! {
+        () = reports => Ok(()),
+        () = agent.serve_for_ever(&wake) => Ok(()),
+    }
+}
+
+struct Agent {
+    plugin: Plugin,
+    host: Arc<Mutex<Host>>,
+    listeners: Listeners,
+    options: Arc<Options>,
+    counters: Counters,
+    routers: BTreeMap<String, Hosted>,
+    failed: BTreeSet<String>,
+    failed_all: bool,
+    /// How many routers are asked for at once.
+    chunk: usize,
+}
+
+/// A router on this host.
+struct Hosted {
+    router: Router,
+    /// Floating IPs that the server believes to be active.
+    told: BTreeSet<String>,
+    /// Where floating IPs led when the router was last in place.
+    translations: BTreeMap<IpAddr, IpAddr>,
+}
+
+impl Agent {
+    async fn serve_for_ever(&mut self, wake: &Wake) {
+        let mut audits = tokio::time::interval(self.options.resync_interval);
+        audits.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        audits.tick().await;
+        let mut audit = 0_u32;
+        loop {
+            tokio::select! {
+                () = wake.asked() => self.look_again(wake.take()).await,
+                _ = audits.tick() => {
+                    audit = audit.wrapping_add(1);
+                    if audit.is_multiple_of(FILTER_AUDITS) {
+                        self.host.lock().unwrap_or_else(PoisonError::into_inner).forget();
+                    }
+                    if self.failed_all || audit.is_multiple_of(FULL_AUDITS) {
+                        self.sync_all().await;
+                    } else {
+                        self.audit().await;
+                    }
+                }
+            }
+            self.count();
+        }
+    }
+
+    async fn look_again(&mut self, dirty: Dirty) {
+        if dirty.all {
+            return self.sync_all().await;
+        }
+        let mut ids = dirty.routers;
+        for (id, hosted) in &self.routers {
+            let mut ports = hosted.router.interfaces.iter().chain(&hosted.router.gw_port);
+            if ports.any(|port| dirty.networks.contains(&port.network_id)) {
+                ids.insert(id.clone());
+            }
+        }
+        self.read(&ids.into_iter().collect::<Vec<_>>()).await;
+    }
+
+    /// Reads everything and drops what is no longer ours, whoever left it.
+    async fn sync_all(&mut self) {
+        self.failed_all = false;
+        let args = json!({"host": self.options.host});
+        let ids: Vec<String> = match self.plugin.call("get_router_ids", "1.9", args).await {
+            Ok(ids) => match serde_json::from_value(ids) {
+                Ok(ids) => ids,
+                Err(e) => {
+                    tracing::error!("the server's answer is no list of routers: {e}");
+                    self.failed_all = true;
+                    return;
+                }
+            },
+            Err(e) => {
+                tracing::error!("cannot read which routers to host: {e}");
+                self.failed_all = true;
+                return;
+            }
+        };
+        self.read(&ids).await;
+        let spaces = self.host.lock().unwrap_or_else(PoisonError::into_inner).namespaces(NAMESPACE_PREFIX);
+        let left = spaces.unwrap_or_default().into_iter();
+        let left = left.filter_map(|name| name.strip_prefix(NAMESPACE_PREFIX).map(str::to_owned));
+        let known: BTreeSet<String> = self.routers.keys().cloned().chain(left).collect();
+        for id in known.into_iter().filter(|id| !ids.contains(id)) {
+            self.remove(&id).await;
+        }
+    }
+
+    /// Reads these routers again; those that the server does not name are not ours.
+    async fn read(&mut self, ids: &[String]) {
+        let mut rest = ids;
+        while !rest.is_empty() {
+            let (some, others) = rest.split_at(rest.len().min(self.chunk));
+            let args = json!({"host": self.options.host, "router_ids": some});
+            match self.plugin.call("sync_routers", "1.0", args).await {
+                Ok(Value::Array(routers)) => {
+                    self.chunk = (self.chunk + CHUNK_MIN).min(CHUNK_MAX);
+                    self.take(some, routers).await;
+                }
+                Ok(odd) => tracing::error!("the server's answer is no list of routers: {odd:.200}"),
+                Err(e) => {
+                    tracing::error!("cannot read {} routers: {e}", some.len());
+                    self.failed.extend(some.iter().cloned());
+                    if matches!(e, rpc::Error::Timeout { .. }) {
+                        self.chunk = (self.chunk / 2).max(CHUNK_MIN);
+                    }
+                }
+            }
+            rest = others;
+        }
+    }
+
+    async fn take(&mut self, asked: &[String], routers: Vec<Value>) {
+        let mut seen = BTreeSet::new();
+        for value in routers {
+            let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+            seen.insert(id.clone());
+            match serde_json::from_value::<Router>(value) {
+                Ok(router) => match refusal(&router, &self.options) {
+                    None => {
+                        let hosted = self.routers.entry(id.clone()).or_insert_with(|| Hosted::new(&router));
+                        hosted.router = router;
+                        self.serve(&id).await;
+                    }
+                    Some(reason) => {
+                        tracing::info!(router_id = id, "router {id} is not hosted here: {reason}");
+                        self.remove(&id).await;
+                    }
+                },
+                Err(e) => tracing::error!(router_id = id, "router {id} cannot be understood: {e}"),
+            }
+        }
+        for id in asked.iter().filter(|id| !seen.contains(*id)) {
+            self.remove(id).await;
+        }
+    }
+
+    /// Makes the host carry a known router.
+    async fn serve(&mut self, id: &str) {
+        let Some(hosted) = self.routers.get(id) else { return };
+        let (host, options, router) = (self.host.clone(), self.options.clone(), hosted.router.clone());
+        let moved = hosted.moved();
+        let done = tokio::task::spawn_blocking(move || {
+            let mut host = host.lock().unwrap_or_else(PoisonError::into_inner);
+            let done = apply::serve(&mut host, &router, &options)?;
+            for address in moved {
+                host::conntrack::forget(&done.ns, address)?;
+            }
+            Ok::<_, host::Error>(done)
+        });
+        let worked = match done.await {
+            Ok(Ok(done)) => {
+                self.failed.remove(id);
+                self.after(id, done);
+                true
+            }
+            Ok(Err(e)) => {
+                tracing::error!(router_id = id, "router {id} cannot be made: {e}");
+                self.failed.insert(id.to_owned());
+                false
+            }
+            Err(e) => {
+                tracing::error!(router_id = id, "making router {id} broke off: {e}");
+                return;
+            }
+        };
+        self.tell(id, worked).await;
+    }
+
+    fn after(&mut self, id: &str, done: apply::Done) {
+        if let Some(hosted) = self.routers.get_mut(id) {
+            hosted.translations = translations(&hosted.router);
+        }
+        announce_again(done.announced);
+        let addresses = if self.options.enable_metadata_proxy { vec![[0_u16; 8].into()] } else { Vec::new() };
+        let site = Site {
+            ns: done.ns,
+            addresses,
+            port: self.options.metadata_port,
+            device: None,
+            header: ("X-Neutron-Router-ID", id.to_owned()),
+        };
+        if let Err(e) = self.listeners.ensure(id, site) {
+            tracing::warn!(router_id = id, "metadata of router {id}: {e}");
+        }
+    }
+
+    /// Tells the server what it does not know yet of the router's floating IPs.
+    async fn tell(&mut self, id: &str, worked: bool) {
+        let Some(hosted) = self.routers.get_mut(id) else { return };
+        let news = statuses(&hosted.router, worked, &hosted.told);
+        if news.is_empty() {
+            return;
+        }
+        let args = json!({"router_id": id, "fip_statuses": news});
+        if let Err(e) = self.plugin.call("update_floatingip_statuses", "1.1", args).await {
+            tracing::error!(router_id = id, "cannot tell the server of floating IPs: {e}");
+            self.failed.insert(id.to_owned());
+            return;
+        }
+        for (fip_id, status) in news {
+            let fip = hosted.router.floatingips.iter_mut().find(|fip| fip.id == fip_id);
+            if let Some(fip) = fip {
+                fip.status = Some(status.to_owned());
+            }
+        }
+        hosted.told = hosted.router.floatingips.iter().map(|fip| fip.id.clone()).collect();
+    }
+
+    async fn remove(&mut self, id: &str) {
+        let known = self.routers.remove(id).is_some();
+        self.failed.remove(id);
+        self.listeners.remove(id);
+        if !known && !host::netns::exists(&desired::namespace_name(id)) {
+            return;
+        }
+        let (host, options, router_id) = (self.host.clone(), self.options.clone(), id.to_owned());
+        let done = tokio::task::spawn_blocking(move || {
+            let mut host = host.lock().unwrap_or_else(PoisonError::into_inner);
+            apply::remove(&mut host, &router_id, &options)
+        });
+        match done.await {
+            Ok(Ok(())) => tracing::info!(router_id = id, "router {id} is no longer hosted"),
+            Ok(Err(e)) => {
+                tracing::error!(router_id = id, "router {id} cannot be cleared away: {e}");
+                self.failed_all = true;
+            }
+            Err(e) => tracing::error!(router_id = id, "clearing router {id} away broke off: {e}"),
+        }
+    }
+
+    /// Looks whether the host still is as it was left, and tries again what failed.
+    async fn audit(&mut self) {
+        let failed: Vec<String> = std::mem::take(&mut self.failed).into_iter().collect();
+        let known: Vec<String> = self.routers.keys().filter(|id| !failed.contains(id)).cloned().collect();
+        self.read(&failed).await;
+        for id in known {
+            self.serve(&id).await;
+        }
+    }
+
+    fn count(&self) {
+        let routers = self.routers.values().map(|hosted| &hosted.router);
+        self.counters.set([
+            ("routers", self.routers.len()),
+            ("ex_gw_ports", routers.clone().filter(|router| router.gw_port.is_some()).count()),
+            ("interfaces", routers.clone().map(|router| router.interfaces.len()).sum()),
+            ("floating_ips", routers.map(|router| router.floatingips.len()).sum()),
+        ]);
+    }
+}
+
+impl Hosted {
+    fn new(router: &Router) -> Hosted {
+        // What is there at the start was made for what the server says now, as far as we can know.
+        Hosted { router: router.clone(), told: BTreeSet::new(), translations: translations(router) }
+    }
+
+    /// Floating IPs that lead elsewhere than before: their connections still go the old way.
+    fn moved(&self) -> Vec<IpAddr> {
+        let now = translations(&self.router);
+        let moved = self
+            .translations
+            .iter()
+            .filter(|(floating, fixed)| now.get(*floating).is_some_and(|new| new != *fixed));
+        moved.map(|(floating, _)| *floating).collect()
+    }
+}
+
+fn translations(router: &Router) -> BTreeMap<IpAddr, IpAddr> {
+    translated(router).map(|(_, floating, fixed)| (floating, fixed)).collect()
+}
+
+fn announce_again(announcements: Vec<Announcement>) {
+    if announcements.is_empty() {
+        return;
+    }
+    tokio::spawn(async move {
+        for pause in ANNOUNCE_AGAIN {
+            tokio::time::sleep(pause).await;
+            let announcements = announcements.clone();
+            let sent =
+                tokio::task::spawn_blocking(move || announcements.iter().try_for_each(Announcement::send));
+            // The device may be gone by now, and with it the need.
+            if !matches!(sent.await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    });
+}

@@ -1,0 +1,7 @@
+//! The agents on real namespaces, daemons and packets.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod dhcp;
+mod l3;
+mod machine;
+mod server;
