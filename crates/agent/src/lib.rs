@@ -1,6 +1,7 @@
 //! The agents as reconcilers: Linux bridge, L3, DHCP, metadata.
 
 pub mod dhcp;
+pub mod l2;
 pub mod l3;
 pub mod metadata;
 pub mod netns;

@@ -56,6 +56,12 @@ impl Error {
         )
     }
 
+    /// Whether the kernel lacks what the step needs.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.errno() == Some(nix::errno::Errno::EOPNOTSUPP)
+    }
+
     /// Whether the thing the step wanted to make exists already.
     #[must_use]
     pub fn is_there(&self) -> bool {

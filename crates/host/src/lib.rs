@@ -7,6 +7,7 @@ pub mod announce;
 pub mod conntrack;
 pub mod daemon;
 pub mod dhcp_release;
+pub mod ebtables;
 mod error;
 pub mod exec;
 pub mod ipset;

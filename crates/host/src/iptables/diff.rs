@@ -49,14 +49,19 @@ pub(super) fn commands(
     spelled: &HashMap<ChainKey, Spelling>,
 ) -> (String, usize) {
     let (mut text, mut changes) = (String::new(), 0);
-    let empty = SavedTable::default();
-    for (table, rules) in wanted.tables(family) {
+    let (empty, nothing) = (SavedTable::default(), TableRules::default());
+    let prefix = format!("{}-", wanted.wrap());
+    // A table that is no longer wanted may have chains of an earlier time.
+    let left = installed.iter().filter(|(_, saved)| saved.0.keys().any(|chain| chain.starts_with(&prefix)));
+    let mut tables: BTreeMap<Table, &TableRules> = left.map(|(table, _)| (*table, &nothing)).collect();
+    tables.extend(wanted.tables(family));
+    for (table, rules) in tables {
         let saved = installed.get(&table).unwrap_or(&empty);
         let same = |chain: &str, now: &[String], then: &[String]| {
             let spelling = spelled.get(&(family, table, chain.to_owned()));
             alike(now, then) || spelling.is_some_and(|s| s.ours == then && s.theirs == now)
         };
-        let lines = table_commands(&format!("{}-", wanted.wrap()), rules, saved, &same);
+        let lines = table_commands(&prefix, rules, saved, &same);
         if !lines.is_empty() {
             changes += lines.len();
             let word = table.word();
@@ -143,12 +148,15 @@ fn shared_chain(prefix: &str, chain: &str, now: &[String], then: &[String], line
 /// After a successful restore: what is installed, without reading it again.
 pub(super) fn assume(wanted: &Ruleset, family: Family, installed: &mut Saved) {
     let prefix = format!("{}-", wanted.wrap());
+    for (_, saved) in installed.iter_mut() {
+        saved.0.retain(|chain, _| !chain.starts_with(&prefix));
+        saved.0.values_mut().for_each(|rules| rules.retain(|rule| !rule.contains(&prefix)));
+    }
     for (table, rules) in wanted.tables(family) {
         let saved = &mut installed.entry(table).or_default().0;
-        saved.retain(|chain, _| !chain.starts_with(&prefix));
         for (chain, now) in saved.iter_mut() {
             let then = rules.shared.get(chain).map(Vec::as_slice).unwrap_or_default();
-            now.retain(|rule| !rule.contains(&prefix) && !then.contains(rule));
+            now.retain(|rule| !then.contains(rule));
             now.splice(0..0, then.iter().cloned());
         }
         for (chain, rules) in rules.chains.iter().chain(&rules.shared) {

@@ -10,7 +10,7 @@
 mod diff;
 mod ruleset;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub use diff::{Saved, SavedTable, parse};
 pub use ruleset::{Families, Family, Features, Ruleset, Table, TableRules};
@@ -26,6 +26,8 @@ const LOCK_WAIT_S: &str = "10";
 pub struct Iptables {
     ns: Netns,
     installed: HashMap<Family, Saved>,
+    /// Families read since the last change: what differs now may differ in spelling only.
+    fresh: HashSet<Family>,
     /// What the tool makes of rules it writes differently from us, per chain: ours, its.
     spelled: HashMap<diff::ChainKey, diff::Spelling>,
 }
@@ -34,7 +36,7 @@ impl Iptables {
     /// The tables of `ns`; nothing is read yet.
     #[must_use]
     pub fn new(ns: &Netns) -> Self {
-        Iptables { ns: ns.clone(), installed: HashMap::new(), spelled: HashMap::new() }
+        Iptables { ns: ns.clone(), installed: HashMap::new(), fresh: HashSet::new(), spelled: HashMap::new() }
     }
 
     /// Forgets what is installed: the next [`Iptables::apply`] reads it anew and so repairs
@@ -62,11 +64,8 @@ impl Iptables {
     }
 
     fn apply_family(&mut self, wanted: &Ruleset, family: Family) -> Result<usize> {
-        let fresh = !self.installed.contains_key(&family);
-        if fresh {
-            let saved = self.read(family)?;
-            self.installed.insert(family, saved);
-        }
+        self.installed(family)?;
+        let fresh = self.fresh.remove(&family);
         let installed = self.installed.entry(family).or_default();
         let (text, changes) = diff::commands(wanted, family, installed, &self.spelled);
         if changes == 0 {
@@ -82,6 +81,19 @@ impl Iptables {
             diff::assume(wanted, family, installed);
         }
         Ok(changes)
+    }
+
+    /// All tables of a family as they are installed, read if they are not remembered.
+    ///
+    /// # Errors
+    /// When the tool fails.
+    pub fn installed(&mut self, family: Family) -> Result<&Saved> {
+        if !self.installed.contains_key(&family) {
+            let saved = self.read(family)?;
+            self.installed.insert(family, saved);
+            self.fresh.insert(family);
+        }
+        Ok(self.installed.entry(family).or_default())
     }
 
     fn read(&self, family: Family) -> Result<Saved> {

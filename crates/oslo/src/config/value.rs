@@ -42,7 +42,7 @@ macro_rules! numbers {
         }
     )* };
 }
-numbers! { i64, "integer value"; u64, "integer value"; u32, "integer value"; u16, "port or integer value"; usize, "integer value"; }
+numbers! { i64, "integer value"; u64, "integer value"; u32, "integer value"; u16, "port or integer value"; u8, "integer value"; usize, "integer value"; }
 
 impl Value for f64 {
     const KIND: &'static str = "floating point value";
