@@ -11,6 +11,7 @@ pub mod extension;
 pub mod extensions;
 pub mod fault;
 pub mod handlers;
+pub mod internal;
 pub mod ipam;
 pub mod ml2;
 pub mod notifier;

@@ -6,7 +6,12 @@
 
 pub mod args;
 pub mod device;
+pub mod dhcp;
+mod find;
 pub mod l2;
+pub mod l3;
+pub mod metadata;
+mod router;
 pub mod security;
 pub mod security_rules;
 pub mod state;
