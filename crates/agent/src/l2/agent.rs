@@ -85,7 +85,7 @@ pub async fn run(
             }
             _ = poll.tick() => {}
             _ = verify.tick() => agent.verify = true,
-            _ = shutdown.wait_for(|end| *end) => break,
+            () = ended(&mut shutdown) => break,
         }
         match agent.pass().await {
             Ok(()) => _ = ready.send_replace(true),
@@ -95,6 +95,11 @@ pub async fn run(
     }
     drop(reporter);
     Ok(())
+}
+
+/// Waits for the end; that nobody is left to call it is one too.
+async fn ended(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|end| *end).await;
 }
 
 fn load(names: &[String]) -> Result<Vec<Extension>, AgentError> {

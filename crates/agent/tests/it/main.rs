@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod dhcp;
+mod l2;
+mod l2lab;
 mod l3;
 mod machine;
 mod server;
