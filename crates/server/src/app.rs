@@ -6,6 +6,7 @@ use crate::db::{Db, Stop, Tx};
 use crate::ipam::Hints;
 use crate::ml2::Ml2;
 use crate::notify::Publisher;
+use crate::{policy, quota};
 use std::sync::Arc;
 
 /// What all requests share.
@@ -18,6 +19,12 @@ pub struct App {
     pub rpc: rpc::Client,
     /// Where committed changes go: the notifier tells agents and others.
     pub publisher: Publisher,
+    /// The rules of policy.
+    pub policy: policy::Rules,
+    /// The quotas of projects that have none of their own.
+    pub limits: quota::Limits,
+    /// `pagination_max_limit`: the most rows of a list; none = no bound.
+    pub pagination_max_limit: Option<u64>,
     /// What is done with agents.
     pub agents: agents::Options,
     /// What agents reported last, so that a report without news costs no write.
@@ -34,13 +41,19 @@ pub struct App {
 pub type Clock = Box<dyn Fn() -> i64 + Send + Sync>;
 
 impl App {
-    /// A server over a store, with what is loaded, a way to the agents and one to the notifier.
+    /// A server over a store, with what is loaded, a way to the agents and one to the notifier. Everything
+    /// else is as upstream's defaults have it; change the fields before sharing it.
     pub fn new(db: Db, catalog: Catalog, rpc: rpc::Client, publisher: Publisher) -> App {
+        // The defaults are part of the program, and a test reads them.
+        let policy = policy::Rules::defaults().unwrap_or_else(|problem| panic!("{problem}"));
         App {
             db,
             catalog,
             rpc,
             publisher,
+            policy,
+            limits: quota::Limits::default(),
+            pagination_max_limit: None,
             agents: agents::Options::default(),
             reports: agents::state::Memory::default(),
             clock: Box::new(|| jiff::Timestamp::now().as_second()),

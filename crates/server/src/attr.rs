@@ -57,6 +57,10 @@ pub const PROJECT_ID: Attr = Attr::new("project_id").post_only().check(Check::St
 pub static TENANT_ID: Attr =
     Attr::new("tenant_id").post_only().check(Check::String(255)).listed().home(Home::Column("project_id"));
 
+/// The key into `standardattributes`, never shown; added by the catalog, for fills that need it.
+pub static STANDARD_ATTR_ID: Attr =
+    Attr::new("standard_attr_id").read_only().hidden().home(Home::Standard("id"));
+
 /// A name of at most 255 characters, empty when left out.
 pub const NAME: Attr = Attr::new("name").check(Check::NameString(255)).default(Default::Text("")).listed();
 

@@ -1,6 +1,6 @@
 //! What the loaded extensions add up to: resources with all their attributes, routes, rules.
 
-use crate::attr::{Attr, TENANT_ID};
+use crate::attr::{Attr, Filter, STANDARD_ATTR_ID, TENANT_ID};
 use crate::extension::{Extension, Hook, Resource, STANDARD};
 use crate::store::Plan;
 use std::collections::HashMap;
@@ -10,6 +10,7 @@ pub struct Catalog {
     loaded: Vec<&'static Extension>,
     shapes: Vec<Shape>,
     by_name: HashMap<&'static str, usize>,
+    by_collection: HashMap<&'static str, usize>,
 }
 
 /// A resource with everything that the loaded extensions add to it, put together once.
@@ -59,7 +60,8 @@ impl Catalog {
         let resources = loaded.iter().flat_map(|e| e.resources).copied();
         let shapes = resources.map(|r| shape(&loaded, r)).collect::<Result<Vec<_>, _>>()?;
         let by_name = shapes.iter().enumerate().map(|(at, s)| (s.resource.name, at)).collect();
-        Ok(Catalog { loaded, shapes, by_name })
+        let by_collection = shapes.iter().enumerate().map(|(at, s)| (s.resource.collection, at)).collect();
+        Ok(Catalog { loaded, shapes, by_name, by_collection })
     }
 
     /// Whether an alias is loaded.
@@ -87,6 +89,11 @@ impl Catalog {
         self.by_name.get(resource).and_then(|at| self.shapes.get(*at))
     }
 
+    /// A resource with what is added to it, by its collection (`security_groups`).
+    pub fn collection(&self, collection: &str) -> Option<&Shape> {
+        self.by_collection.get(collection).and_then(|at| self.shapes.get(*at))
+    }
+
     /// The attributes of a resource, its own first, then those added by extensions in their order.
     pub fn attributes(&self, resource: &str) -> &[&'static Attr] {
         self.shape(resource).map(|s| s.attributes.as_slice()).unwrap_or_default()
@@ -106,6 +113,15 @@ fn shape(loaded: &[&'static Extension], resource: &'static Resource) -> Result<S
         attributes.push(attr);
         if attr.name == "project_id" {
             attributes.push(&TENANT_ID);
+        }
+    }
+    if resource.standard {
+        attributes.push(&STANDARD_ATTR_ID);
+    }
+    for attr in &attributes {
+        let column = crate::store::column_of(resource, attr);
+        if column.is_none() && (attr.sort || matches!(attr.filter, Filter::Equal)) {
+            return Err(format!("{}.{}: no column to filter or sort by", resource.name, attr.name));
         }
     }
     let hooks = loaded.iter().flat_map(|e| e.hooks).filter(|h| h.resource == resource.name).copied();

@@ -169,19 +169,38 @@ faults! {
     409 AddressScopePrefixConflict { } "Failed to associate address scope: subnetpools within an address scope must have unique prefixes.";
     500 SubnetAllocationError { reason } "Failed to allocate subnet: {reason}.";
     // of others
+    404 TagNotFound { tag } "Tag {tag} could not be found.";
     404 NetworkNotFound { net_id } "Network {net_id} could not be found.";
     404 SubnetNotFound { subnet_id } "Subnet {subnet_id} could not be found.";
     404 PortNotFound { port_id } "Port {port_id} could not be found.";
     409 IpAddressInUse as IpAddressInUse { net_id, ip_address } "Unable to complete operation for network {net_id}. The IP address {ip_address} is in use.";
     409 OverQuota { overs } "Quota exceeded for resources: {overs}.";
-    412 RevisionNumberConstraintFailed { id } "Constrained to revision, but current revision of {id} differs.";
-    500 Internal as HTTPInternalServerError { detail } "Request Failed: internal server error while processing your request. ({detail})";
+    405 MethodNotAllowed as HTTPMethodNotAllowed { } "The server could not comply with the request since it is either malformed or otherwise incorrect.";
+    406 NotAcceptable as HTTPNotAcceptable { } "The server could not comply with the request since it is either malformed or otherwise incorrect.";
+    413 BodyTooLarge as HTTPRequestEntityTooLarge { } "The body is too large.";
+    400 BadResourceRequest as BadRequest { resource, msg } "Bad {resource} request: {msg}.";
+    412 RevisionNumberConstraintFailed { expected, current } "Constrained to {expected}, but current revision is {current}";
+    500 Internal as HTTPInternalServerError { text } "{text}";
     503 DatabaseBusy { detail } "The database refused the write after every retry: {detail}";
 }
 
 impl std::error::Error for Fault {}
 
+/// What upstream says about anything that went wrong without a name: no detail leaves the server.
+const INTERNAL: &str = "Request Failed: internal server error while processing your request.";
+
 impl Fault {
+    /// A defect: the log gets the detail, the client upstream's words.
+    pub fn internal(detail: &str) -> Fault {
+        tracing::error!(detail, "a request failed");
+        Fault::Internal { text: INTERNAL.to_string() }
+    }
+
+    /// The 404 of what is no resource at all.
+    pub fn no_resource() -> Fault {
+        Fault::NotFound { text: "The resource could not be found.".to_string() }
+    }
+
     /// The body of the answer.
     pub fn json(&self) -> serde_json::Value {
         serde_json::json!({"NeutronError": {"type": self.kind(), "message": self.to_string(), "detail": ""}})

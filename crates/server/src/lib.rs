@@ -1,6 +1,7 @@
 //! neutron-server: the API engine, ML2, IPAM, the resources and what answers the agents.
 
 pub mod agents;
+pub mod api;
 pub mod app;
 pub mod attr;
 pub mod catalog;
@@ -16,7 +17,9 @@ pub mod ipam;
 pub mod ml2;
 pub mod notifier;
 pub mod notify;
+pub mod policy;
 pub mod py;
+pub mod quota;
 pub mod record;
 pub mod request;
 pub mod resources;

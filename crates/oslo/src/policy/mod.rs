@@ -1,0 +1,269 @@
+//! oslo.policy: the rule language, decided as far as the caller alone decides it.
+//!
+//! [`Policy::decide`] looks at a rule once per caller and answers always, never, or what is left to ask of each
+//! target. A list of an admin so costs nothing per row.
+
+mod file;
+mod parse;
+
+use crate::context::Context;
+use regex_lite::Regex;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+
+pub use file::Problem;
+use parse::{Check, FieldTest, Piece};
+
+/// The rule that stands in for one that does not exist.
+const DEFAULT_RULE: &str = "default";
+
+/// Rules by name.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    rules: HashMap<String, Check>,
+}
+
+/// What a rule says about a caller.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Allowed, whatever the target.
+    Always,
+    /// Refused, whatever the target.
+    Never,
+    /// It depends on the target.
+    Depends(Rest),
+}
+
+/// What is left of a rule once the caller is known.
+#[derive(Debug, Clone)]
+pub enum Rest {
+    /// The opposite.
+    Not(Box<Rest>),
+    /// All of them.
+    All(Vec<Rest>),
+    /// Any of them.
+    Any(Vec<Rest>),
+    /// A text made of the target's fields is one of these.
+    Equal(Vec<Piece>, Vec<String>),
+    /// A field of the target has a value.
+    Field(FieldTest),
+}
+
+/// How a rule reads a target: its fields by name, as JSON values; none where there is no such field.
+pub type Target<'a> = dyn Fn(&str) -> Option<Value> + 'a;
+
+impl Policy {
+    /// Adds (or replaces) the rules of a policy file: YAML as oslo.policy writes it, or JSON.
+    /// `file` is what problems are reported with.
+    pub fn overlay(&mut self, file: &str, text: &str) -> Result<(), Problem> {
+        for entry in file::entries(file, text)? {
+            let check = parse::check(&entry.source)
+                .map_err(|what| Problem::new(file, entry.line, format!("rule {}: {what}", entry.name)))?;
+            self.rules.insert(entry.name, check);
+        }
+        self.cycles().map_err(|rule| {
+            Problem::new(file, 0, format!("rule {rule} refers to itself, directly or through others"))
+        })
+    }
+
+    /// Whether there is a rule of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.rules.contains_key(name)
+    }
+
+    /// The names of all rules.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.keys().map(String::as_str)
+    }
+
+    /// What a rule says about a caller. A rule that does not exist is the rule `default`.
+    pub fn decide(&self, name: &str, who: &Context) -> Verdict {
+        match self.rules.get(name).or_else(|| self.rules.get(DEFAULT_RULE)) {
+            Some(check) => self.reduce(check, who),
+            None => Verdict::Never,
+        }
+    }
+
+    fn reduce(&self, check: &Check, who: &Context) -> Verdict {
+        match check {
+            Check::True => Verdict::Always,
+            Check::False => Verdict::Never,
+            Check::Rule(name) => self.decide(name, who),
+            Check::Not(inner) => match self.reduce(inner, who) {
+                Verdict::Always => Verdict::Never,
+                Verdict::Never => Verdict::Always,
+                Verdict::Depends(rest) => Verdict::Depends(Rest::Not(Box::new(rest))),
+            },
+            Check::And(parts) => self.all(parts, who),
+            Check::Or(parts) => self.any(parts, who),
+            Check::Role(pieces) => equal(pieces, who.roles.iter().cloned().collect(), true),
+            Check::Match(kind, pieces) => equal(pieces, credentials(kind, who), false),
+            Check::Literal(value, pieces) => equal(pieces, vec![value.clone()], false),
+            Check::Field(test) => Verdict::Depends(Rest::Field(test.clone())),
+        }
+    }
+
+    fn all(&self, parts: &[Check], who: &Context) -> Verdict {
+        let mut left = Vec::new();
+        for part in parts {
+            match self.reduce(part, who) {
+                Verdict::Always => {}
+                Verdict::Never => return Verdict::Never,
+                Verdict::Depends(rest) => left.push(rest),
+            }
+        }
+        match left.len() {
+            0 => Verdict::Always,
+            1 => left.pop().map_or(Verdict::Always, Verdict::Depends),
+            _ => Verdict::Depends(Rest::All(left)),
+        }
+    }
+
+    fn any(&self, parts: &[Check], who: &Context) -> Verdict {
+        let mut left = Vec::new();
+        for part in parts {
+            match self.reduce(part, who) {
+                Verdict::Always => return Verdict::Always,
+                Verdict::Never => {}
+                Verdict::Depends(rest) => left.push(rest),
+            }
+        }
+        match left.len() {
+            0 => Verdict::Never,
+            1 => left.pop().map_or(Verdict::Never, Verdict::Depends),
+            _ => Verdict::Depends(Rest::Any(left)),
+        }
+    }
+
+    /// A rule that refers to itself, if there is one.
+    fn cycles(&self) -> Result<(), String> {
+        let mut sound = HashSet::new();
+        for name in self.rules.keys() {
+            self.follow(name, &mut Vec::new(), &mut sound)?;
+        }
+        Ok(())
+    }
+
+    fn follow<'a>(
+        &'a self,
+        name: &'a str,
+        way: &mut Vec<&'a str>,
+        sound: &mut HashSet<&'a str>,
+    ) -> Result<(), String> {
+        if sound.contains(name) {
+            return Ok(());
+        }
+        if way.contains(&name) {
+            return Err(name.to_string());
+        }
+        way.push(name);
+        if let Some(check) = self.rules.get(name) {
+            for next in check.rules() {
+                self.follow(next, way, sound)?;
+            }
+        }
+        way.pop();
+        sound.insert(name);
+        Ok(())
+    }
+}
+
+/// The caller's values of one kind, as Python prints them.
+fn credentials(kind: &str, who: &Context) -> Vec<String> {
+    let text = |value: &Option<String>| vec![value.clone().unwrap_or_else(|| "None".to_string())];
+    match kind {
+        "user_id" | "user" => text(&who.user_id),
+        "project_id" | "tenant_id" | "tenant" | "project" => text(&who.project_id),
+        "project_name" | "tenant_name" => text(&who.project_name),
+        "system_scope" => text(&who.system_scope),
+        "is_admin" => vec![if who.is_admin { "True" } else { "False" }.to_string()],
+        "is_admin_project" => vec!["True".to_string()],
+        "roles" => who.roles.iter().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A match of a text made of pieces against the values allowed.
+fn equal(pieces: &[Piece], allowed: Vec<String>, lower: bool) -> Verdict {
+    if allowed.is_empty() {
+        return Verdict::Never;
+    }
+    match parse::plain(pieces) {
+        Some(text) => {
+            let text = if lower { text.to_lowercase() } else { text };
+            if allowed.contains(&text) { Verdict::Always } else { Verdict::Never }
+        }
+        None => Verdict::Depends(Rest::Equal(pieces.to_vec(), allowed)),
+    }
+}
+
+impl Verdict {
+    /// Whether it allows this target.
+    pub fn holds(&self, target: &Target<'_>) -> bool {
+        match self {
+            Verdict::Always => true,
+            Verdict::Never => false,
+            Verdict::Depends(rest) => rest.holds(target),
+        }
+    }
+
+    /// The names of the target's fields that it looks at.
+    pub fn looks_at(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        if let Verdict::Depends(rest) = self {
+            rest.collect(&mut names);
+        }
+        names
+    }
+}
+
+impl Rest {
+    fn holds(&self, target: &Target<'_>) -> bool {
+        match self {
+            Rest::Not(rest) => !rest.holds(target),
+            Rest::All(parts) => parts.iter().all(|part| part.holds(target)),
+            Rest::Any(parts) => parts.iter().any(|part| part.holds(target)),
+            Rest::Equal(pieces, allowed) => {
+                parse::filled(pieces, target).is_some_and(|text| allowed.contains(&text))
+            }
+            Rest::Field(test) => target(&test.field).is_some_and(|value| test.fits(&value)),
+        }
+    }
+
+    fn collect<'a>(&'a self, names: &mut Vec<&'a str>) {
+        match self {
+            Rest::Not(rest) => rest.collect(names),
+            Rest::All(parts) | Rest::Any(parts) => parts.iter().for_each(|part| part.collect(names)),
+            Rest::Equal(pieces, _) => names.extend(pieces.iter().filter_map(|piece| match piece {
+                Piece::Field(name) => Some(name.as_str()),
+                Piece::Text(_) => None,
+            })),
+            Rest::Field(test) => names.push(&test.field),
+        }
+    }
+}
+
+impl FieldTest {
+    /// Whether a field's value is the one that the rule names: booleans and numbers by value, texts as they are.
+    fn fits(&self, value: &Value) -> bool {
+        match (value, &self.pattern) {
+            (Value::String(text), Some(pattern)) => pattern.is_match(text),
+            (Value::String(text), None) => *text == self.value,
+            (Value::Bool(flag), _) => {
+                let wanted = self.value.to_lowercase();
+                let truth = matches!(wanted.as_str(), "1" | "t" | "true" | "on" | "y" | "yes");
+                truth == *flag
+            }
+            (other, _) => other.to_string() == self.value,
+        }
+    }
+}
+
+/// A pattern as Python's `re.match` takes it: it fits from the start.
+fn anchored(pattern: &str) -> Result<Regex, String> {
+    Regex::new(&format!("^(?:{pattern})"))
+        .map_err(|e| format!("{pattern} is no regular expression that is understood: {e}"))
+}
+
+#[cfg(test)]
+mod tests;

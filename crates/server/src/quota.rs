@@ -1,0 +1,76 @@
+//! Quotas: how many of a resource a project may have, counted in the transaction that adds to it.
+
+use crate::attr::Body;
+use crate::db::{Stop, Tx};
+use crate::extension::Resource;
+use crate::fault::Fault;
+use crate::p;
+use crate::py;
+use crate::request::Rq;
+
+oslo::options! {
+    /// The limits of projects that have none of their own; -1 is no limit.
+    pub struct Limits in "QUOTAS" {
+        /// Default number of resources allowed per project. A negative value means unlimited.
+        default_quota: i64 = -1;
+        /// Number of networks allowed per project. A negative value means unlimited.
+        quota_network: i64 = 100;
+        /// Number of subnets allowed per project, A negative value means unlimited.
+        quota_subnet: i64 = 100;
+        /// Number of ports allowed per project. A negative value means unlimited.
+        quota_port: i64 = 500;
+        /// Number of routers allowed per project. A negative value means unlimited.
+        quota_router: i64 = 10;
+        /// Number of floating IPs allowed per project. A negative value means unlimited.
+        quota_floatingip: i64 = 50;
+        /// Number of security groups allowed per project. A negative value means unlimited.
+        quota_security_group: i64 = 10;
+        /// Number of security rules allowed per project. A negative value means unlimited.
+        quota_security_group_rule: i64 = 100;
+        /// Default number of RBAC entries allowed per project. A negative value means unlimited.
+        quota_rbac_policy: i64 = 10;
+    }
+}
+
+impl Limits {
+    /// The limit of a project that has none of its own; below 0 = none.
+    pub fn of(&self, quota: &str) -> i64 {
+        match quota {
+            "network" => self.quota_network,
+            "subnet" => self.quota_subnet,
+            "port" => self.quota_port,
+            "router" => self.quota_router,
+            "floatingip" => self.quota_floatingip,
+            "security_group" => self.quota_security_group,
+            "security_group_rule" => self.quota_security_group_rule,
+            "rbac_policy" => self.quota_rbac_policy,
+            _ => self.default_quota,
+        }
+    }
+}
+
+/// Refuses what would take a project beyond its limit. One statement per project, nearly always one.
+pub async fn check(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, items: &[Body]) -> Result<(), Stop> {
+    let Some(quota) = resource.quota else { return Ok(()) };
+    let mut wanted: Vec<(&str, i64)> = Vec::new();
+    for item in items {
+        let project = item.get("project_id").and_then(|p| p.as_str()).unwrap_or_default();
+        match wanted.iter_mut().find(|(p, _)| *p == project) {
+            Some((_, count)) => *count += 1,
+            None => wanted.push((project, 1)),
+        }
+    }
+    for (project, delta) in wanted {
+        let sql = format!(
+            "SELECT (SELECT `limit` FROM quotas WHERE project_id = ? AND resource = ?), (SELECT count(*) FROM {} WHERE project_id = ?)",
+            resource.table
+        );
+        let row = tx.opt(&sql, p![project, quota, project]).await?;
+        let (own, used) = row.map_or((None, 0), |row| (row.opt_int(0), row.int(1)));
+        let limit = own.unwrap_or_else(|| rq.app.limits.of(quota));
+        if limit >= 0 && used + delta > limit {
+            return Err(Fault::OverQuota { overs: py::list(&[quota]) }.into());
+        }
+    }
+    Ok(())
+}
