@@ -180,22 +180,14 @@ faults! {
     413 BodyTooLarge as HTTPRequestEntityTooLarge { } "The body is too large.";
     400 BadResourceRequest as BadRequest { resource, msg } "Bad {resource} request: {msg}.";
     412 RevisionNumberConstraintFailed { expected, current } "Constrained to {expected}, but current revision is {current}";
-    500 Internal as HTTPInternalServerError { text } "{text}";
+    // The detail is for the log: nothing of a defect leaves the server.
+    500 Internal as HTTPInternalServerError { detail } "Request Failed: internal server error while processing your request.{detail:.0}";
     503 DatabaseBusy { detail } "The database refused the write after every retry: {detail}";
 }
 
 impl std::error::Error for Fault {}
 
-/// What upstream says about anything that went wrong without a name: no detail leaves the server.
-const INTERNAL: &str = "Request Failed: internal server error while processing your request.";
-
 impl Fault {
-    /// A defect: the log gets the detail, the client upstream's words.
-    pub fn internal(detail: &str) -> Fault {
-        tracing::error!(detail, "a request failed");
-        Fault::Internal { text: INTERNAL.to_string() }
-    }
-
     /// The 404 of what is no resource at all.
     pub fn no_resource() -> Fault {
         Fault::NotFound { text: "The resource could not be found.".to_string() }

@@ -78,6 +78,9 @@ fn with_type(body: HttpBody, kind: &'static str) -> Response {
 
 impl From<Fault> for Reply {
     fn from(fault: Fault) -> Reply {
+        if let Fault::Internal { detail } = &fault {
+            tracing::error!(detail, "a request failed");
+        }
         Reply::value(fault.status(), &fault.json())
     }
 }

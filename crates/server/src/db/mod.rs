@@ -133,9 +133,9 @@ impl Stop {
         match self {
             Stop::Fault(fault) => fault,
             Stop::Retry(why) => Fault::DatabaseBusy { detail: why },
-            Stop::Duplicate(key) => Fault::internal(&format!("duplicate key {key}")),
-            Stop::ForeignKey => Fault::internal("foreign key refused"),
-            Stop::Database(what) => Fault::internal(&what),
+            Stop::Duplicate(key) => Fault::Internal { detail: format!("duplicate key {key}") },
+            Stop::ForeignKey => Fault::Internal { detail: "foreign key refused".into() },
+            Stop::Database(what) => Fault::Internal { detail: what },
         }
     }
 }
