@@ -23,4 +23,5 @@ pub mod quota;
 pub mod record;
 pub mod request;
 pub mod resources;
+pub mod serve;
 pub mod store;

@@ -34,9 +34,16 @@ pub fn endpoints(app: &Shared) -> Vec<Served> {
     vec![
         (
             "q-plugin",
-            vec![Arc::new(l2::Plugin(app.clone())), Arc::new(security::SecurityGroups(app.clone())), state()],
+            vec![
+                Arc::new(l2::Plugin(app.clone())),
+                Arc::new(security::SecurityGroups(app.clone())),
+                Arc::new(dhcp::Dhcp(app.clone())),
+                state(),
+                Arc::new(metadata::Metadata(app.clone())),
+            ],
         ),
         ("q-reports-plugin", vec![state()]),
+        ("q-l3-plugin", vec![Arc::new(l3::L3Plugin(app.clone()))]),
     ]
 }
 

@@ -17,19 +17,31 @@ use crate::notify::{Change, Subscriber, Verb};
 use oslo::context::Context;
 use rpc::Target;
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 /// Changes told together.
 const CHANGES_PER_ROUND_MAX: usize = 1000;
 
-/// Tells agents of changes until nobody can make any.
-pub async fn run(app: Shared, mut changes: Subscriber) {
-    while let Some(mut round) = changes.recv().await {
-        while round.len() < CHANGES_PER_ROUND_MAX
+/// Tells agents of changes until it is asked to stop, and then of those that wait.
+pub async fn run(app: Shared, mut changes: Subscriber, mut stop: oneshot::Receiver<()>) {
+    loop {
+        let (mut round, last) = tokio::select! {
+            biased;
+            first = changes.recv() => match first {
+                Some(first) => (first, false),
+                None => return,
+            },
+            _ = &mut stop => (Vec::new(), true),
+        };
+        while (last || round.len() < CHANGES_PER_ROUND_MAX)
             && let Ok(more) = changes.try_recv()
         {
             round.extend(more);
         }
         tell(&app, &round).await;
+        if last {
+            return;
+        }
     }
 }
 
