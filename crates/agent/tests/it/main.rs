@@ -6,4 +6,5 @@ mod l2;
 mod l2lab;
 mod l3;
 mod machine;
+mod metadata;
 mod server;
