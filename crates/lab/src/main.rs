@@ -1,10 +1,10 @@
-//! The laboratory's program: `lab hold` behind simulated hosts, `lab bench`.
+//! The laboratory's program: `lab demo`, `lab run`, `lab stop`, `lab bench`, and what runs inside simulated hosts.
 
 use lab::host::Life;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: lab bench [--quick]\n";
+const USAGE: &str = "usage: lab demo | run | stop | bench [--quick]\n";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -13,6 +13,17 @@ fn main() -> ExitCode {
         ["hold", name] => lab::hold::outer(name, Life::WithStarter),
         ["hold-on", name] => lab::hold::outer(name, Life::Lasting),
         ["hold-inside", name] => lab::hold::inner(name),
+        ["demo"] => demo(),
+        ["run"] => lab::standing::run().and_then(|text| say(&text)),
+        ["stop"] => lab::standing::stop().and_then(|text| say(&text)),
+        ["nova-metadata", port, secret] => {
+            number(port).and_then(|port| lab::tools::nova_metadata(port, secret))
+        }
+        ["talk-serve", port] => number(port).and_then(lab::tools::talk_serve),
+        ["talk-to", address] => lab::tools::talk_to(address),
+        ["relay", listen, pid, connect] => {
+            number(pid).and_then(|pid| lab::tools::relay(listen, pid, connect))
+        }
         ["bench", rest @ ..] => bench(rest.contains(&"--quick")),
         _ => Err(std::io::Error::other(USAGE)),
     };
@@ -22,6 +33,21 @@ fn main() -> ExitCode {
             let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("lab: {error}\n"));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> std::io::Result<T> {
+    text.parse().map_err(|_| std::io::Error::other(format!("{text} is no such number")))
+}
+
+fn say(text: &str) -> std::io::Result<()> {
+    std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())
+}
+
+fn demo() -> std::io::Result<()> {
+    match lab::demo::run()? {
+        true => Ok(()),
+        false => Err(std::io::Error::other("the demonstration failed")),
     }
 }
 

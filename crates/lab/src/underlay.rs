@@ -16,6 +16,11 @@ impl Underlay {
         Ok(Underlay(Host::start(lab, "underlay", life)?))
     }
 
+    /// The process that holds it.
+    pub fn holder(&self) -> u32 {
+        self.0.holder()
+    }
+
     /// Adds a bridge: one wire.
     ///
     /// # Errors

@@ -1,0 +1,139 @@
+//! `lab run` and `lab stop`: the demonstration's cloud left standing, with Neutron's API on this machine's loopback.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::cloud::{Cloud, Programs};
+use crate::demo::{CACHE, guide};
+use crate::host::Life;
+use crate::instance::Instance;
+
+/// Where the API is found on this machine.
+const API: &str = "127.0.0.1:9696";
+
+fn state() -> PathBuf {
+    Path::new(CACHE).join("run.pids")
+}
+
+/// Starts the cloud and says how to use it.
+///
+/// # Errors
+/// Something does not start; what did start is ended again.
+pub fn run() -> io::Result<String> {
+    if TcpStream::connect(API).is_ok() {
+        return Err(io::Error::other(format!(
+            "something listens on {API} already; 'make stop' ends an earlier run"
+        )));
+    }
+    std::fs::create_dir_all(CACHE)?;
+    let programs = Programs::beside_this_one()?;
+    let mut pids = Vec::new();
+    match start(&programs, &mut pids) {
+        Ok(text) => Ok(text),
+        Err(why) => {
+            end(&pids);
+            Err(io::Error::other(why))
+        }
+    }
+}
+
+fn start(programs: &Programs, pids: &mut Vec<u32>) -> Result<String, String> {
+    let text = |error: io::Error| error.to_string();
+    let cloud = Cloud::start(programs.clone(), Life::Lasting).map_err(text)?;
+    pids.extend(cloud.holders());
+    save(pids)?;
+    cloud.start_metadata()?;
+    cloud.start_neutron()?;
+    for command in guide::COMMANDS {
+        cloud.neutron(&command.split(' ').collect::<Vec<_>>())?;
+    }
+    let mut instances = Vec::new();
+    for name in ["vm1", "vm2"] {
+        let instance = Instance::boot(&cloud, "private", name, &[])?;
+        pids.push(instance.host.holder());
+        save(pids)?;
+        instance.lease()?;
+        instances.push((name, instance));
+    }
+    let inside = cloud.controller.pid();
+    let relay = Command::new(&programs.lab)
+        .args(["relay", API, &inside.to_string(), API])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(text)?;
+    pids.push(relay.id());
+    save(pids)?;
+    let hosts: Vec<(&str, u32, String)> = [
+        ("controller", inside, "Neutron, its agents, the taps".to_owned()),
+        ("outside", cloud.outside.pid(), "a host on the physical network, 192.168.81.254".to_owned()),
+    ]
+    .into_iter()
+    .chain(instances.iter().map(|(name, instance)| (*name, instance.host.pid(), instance.ipv4())))
+    .collect();
+    Ok(usage(programs, &hosts))
+}
+
+fn usage(programs: &Programs, hosts: &[(&str, u32, String)]) -> String {
+    let neutron = programs.neutron.display();
+    let mut text = format!(
+        "A cloud stands. Neutron answers on http://{API}, without credentials:\n\n    {neutron} net-list\n    \
+         {neutron} router-port-list router\n    OS_AUTH_TYPE=none OS_ENDPOINT=http://{API} openstack network list\n\n\
+         Its hosts, and how to look inside:\n\n"
+    );
+    for (name, pid, what) in hosts {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "    {name:<10}  nsenter -t {pid} -n -m -u -i -p bash    # {what}");
+    }
+    text.push_str("\nTo end it: make stop\n");
+    text
+}
+
+fn save(pids: &[u32]) -> Result<(), String> {
+    let lines: String =
+        pids.iter().map(|pid| format!("{pid} {}\n", started(*pid).unwrap_or_default())).collect();
+    std::fs::write(state(), lines).map_err(|error| error.to_string())
+}
+
+/// When a process started, in the kernel's ticks: numbers are used again, moments are not.
+fn started(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+}
+
+fn end(pids: &[u32]) {
+    for pid in pids.iter().rev() {
+        // It may have ended by itself.
+        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
+    }
+    let gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists();
+    for _ in 0..100 {
+        if pids.iter().all(gone) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// Ends what [`run`] started.
+///
+/// # Errors
+/// The list of it cannot be read.
+pub fn stop() -> io::Result<String> {
+    let Ok(text) = std::fs::read_to_string(state()) else { return Ok("nothing stands\n".to_owned()) };
+    let alive = |line: &str| {
+        let (pid, moment) = line.split_once(' ')?;
+        let pid = pid.parse().ok()?;
+        (started(pid).as_deref() == Some(moment)).then_some(pid)
+    };
+    let pids: Vec<u32> = text.lines().filter_map(alive).collect();
+    end(&pids);
+    std::fs::remove_file(state())?;
+    Ok(format!("ended {} processes and what they held\n", pids.len()))
+}
