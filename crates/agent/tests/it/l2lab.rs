@@ -197,6 +197,7 @@ pub struct Instance {
     pub nl: Netlink,
     pub port: String,
     pub ip: String,
+    mac: String,
 }
 
 impl Instance {
@@ -223,11 +224,15 @@ impl Instance {
         nl.set_up(eth0, true).unwrap();
         let ip = port["fixed_ips"][0]["ip_address"].as_str().unwrap().to_owned();
         nl.add_addr(eth0, format!("{ip}/24").parse().unwrap(), true).unwrap();
-        Instance { ns, nl, port: id, ip }
+        Instance { ns, nl, port: id, ip, mac: port["mac_address"].as_str().unwrap().to_owned() }
     }
 
     pub fn tap(&self) -> String {
         names::tap(&self.port)
+    }
+
+    pub fn mac(&self) -> &str {
+        &self.mac
     }
 
     /// Whether `to` answers one of a few pings.
@@ -297,15 +302,36 @@ impl Lab {
 
     /// Starts an agent on `host` and waits for its first pass.
     pub async fn start(&self, host: &Host, more: &str) -> Agent {
-        let (ready, mut is_ready) = watch::channel(false);
+        let mut agent = self.start_without_waiting(host, more);
+        let first = agent.ready.wait_for(|ready| *ready);
+        if !matches!(tokio::time::timeout(PATIENCE, first).await, Ok(Ok(_))) {
+            panic!("no first pass: {:?}", agent.task.await);
+        }
+        agent
+    }
+
+    pub fn start_without_waiting(&self, host: &Host, more: &str) -> Agent {
+        let (tell_ready, ready) = watch::channel(false);
         let (stop, stopped) = watch::channel(false);
         let (config, transport, ns) = (config(host.name, more), self.transport.clone(), host.ns.clone());
-        let task = tokio::spawn(async move { l2::run(config, &transport, &ns, ready, stopped).await });
-        let first = is_ready.wait_for(|ready| *ready);
-        if !matches!(tokio::time::timeout(PATIENCE, first).await, Ok(Ok(_))) {
-            panic!("no first pass: {:?}", task.await);
-        }
-        Agent { task, _stop: stop }
+        let task = tokio::spawn(async move { l2::run(config, &transport, &ns, tell_ready, stopped).await });
+        Agent { task, ready, _stop: stop }
+    }
+
+    pub async fn rules_changed(&self) {
+        let groups = json!({"security_groups": ["default"]});
+        self.cast("security_group-update", "security_groups_rule_updated", groups).await;
+    }
+
+    pub async fn members_changed(&self) {
+        let groups = json!({"security_groups": ["default"]});
+        self.cast("security_group-update", "security_groups_member_updated", groups).await;
+    }
+
+    /// Changes an attribute of a port and says that it changed.
+    pub async fn change(&self, port: &str, attribute: &str, value: Value) {
+        self.server.with(|cloud| cloud.ports.get_mut(port).unwrap()[attribute] = value);
+        self.cast("port-update", "port_update", json!({"port": {"id": port}})).await;
     }
 
     pub async fn cast(&self, table: &str, method: &str, args: Value) {
@@ -329,6 +355,7 @@ impl Lab {
 
 pub struct Agent {
     task: tokio::task::JoinHandle<Result<(), l2::AgentError>>,
+    ready: watch::Receiver<bool>,
     _stop: watch::Sender<bool>,
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use host::ipset::{self, Sets};
 use host::iptables::{Families, Features, Ruleset, Table};
-use model::l2::{Direction, Ethertype, Members, SecuredPort, SecurityRule};
+use model::l2::{DeviceDetails, Direction, Ethertype, Members, SecuredPort, SecurityRule};
 use model::names;
 
 pub use cuts::cuts;
@@ -65,18 +65,19 @@ pub fn filters(view: &View, zones: &Zones, style: &Style) -> Filters {
     out.rules.add_chain(Families::Both, Table::Filter, FALLBACK);
     out.rules.add_rule(Families::Both, Table::Filter, FALLBACK, "-j DROP", Some(comment::UNMATCH_DROP));
     out.rules.add_chain(Families::Both, Table::Filter, SG_CHAIN);
+    let trusted: Vec<&String> = open_ports(view, true).collect();
+    let unfiltered: Vec<&String> = open_ports(view, false).collect();
+    trusted.iter().for_each(|device| out.bypass_nat(device));
     for (device, port) in secured(view) {
         out.zone(device, port, zones);
         out.bypass_nat(device);
         out.port(device, port);
     }
     out.rules.add_rule(Families::Both, Table::Filter, SG_CHAIN, "-j ACCEPT", None);
-    for (device, port) in &view.ports {
-        let trusted = is_trusted(&port.device_owner);
-        if trusted || !port.port_security_enabled {
-            out.open(device, trusted);
-            out.bypass_nat(device);
-        }
+    trusted.iter().for_each(|device| out.open(device, true));
+    for device in unfiltered {
+        out.open(device, false);
+        out.bypass_nat(device);
     }
     out.drop_unknown();
     let sets = if style.ipset { sets(view) } else { Sets::new() };
@@ -96,6 +97,15 @@ fn secured(view: &View) -> impl Iterator<Item = (&String, &SecuredPort)> {
         port.port_security_enabled
             && wired.is_some_and(|p| p.port_security_enabled && !is_trusted(&p.device_owner))
     })
+}
+
+/// Ports that nothing is filtered for: Neutron's own, or those without port security.
+fn open_ports(view: &View, trusted: bool) -> impl Iterator<Item = &String> {
+    let open = move |port: &DeviceDetails| match is_trusted(&port.device_owner) {
+        true => trusted,
+        false => !trusted && !port.port_security_enabled,
+    };
+    view.ports.iter().filter(move |(_, port)| open(port)).map(|(device, _)| device)
 }
 
 /// The sets that rules of filtered ports refer to.
