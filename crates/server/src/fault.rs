@@ -60,6 +60,9 @@ faults! {
     409 RouterExternalGatewayInUseByFloatingIp { router_id, net_id } "Gateway cannot be updated for router {router_id}, since a gateway to external network {net_id} is required by one or more floating IPs.";
     409 FloatingIPPortAlreadyAssociated { floating_ip_address, fip_id, port_id, fixed_ip, net_id } "Cannot associate floating IP {floating_ip_address} ({fip_id}) with port {port_id} using fixed IP {fixed_ip}, as that fixed IP already has a floating IP on external network {net_id}.";
     409 FipAssociated { port_id } "Unable to complete the operation on port {port_id} because the port still has an associated floating IP.";
+    400 InvalidServiceType { service_type } "Invalid service type: {service_type}.";
+    409 Conflict { text } "{text}";
+    400 PortBadRequest as BadRequest { msg } "Bad port request: {msg}.";
     // security groups
     400 SecurityGroupInvalidPortRange { } "For TCP/UDP protocols, port_range_min must be <= port_range_max";
     400 SecurityGroupInvalidProtocolForPort { protocol, valid_port_protocols } "Ports cannot be specified for protocol {protocol}. Ports are only supported for {valid_port_protocols}.";

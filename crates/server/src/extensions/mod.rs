@@ -1,21 +1,41 @@
 //! Every extension, by alias. The list is written out on purpose: what a server can do is read here.
 
+mod ext_gw_mode;
+mod extraroute;
+mod extraroute_atomic;
+mod fip_port_details;
+mod flavors;
+mod floatingip_router_writable;
+mod l3_flavors;
 mod port_security_groups_filtering;
 mod rbac_address_scope;
 mod rbac_policies;
 mod rbac_security_groups;
 mod rbac_subnetpool;
+mod router;
+mod router_availability_zone;
 mod security_group;
 mod security_groups_default_rules;
 mod security_groups_normalized_cidr;
 mod security_groups_rules_belongs_to_default_sg;
 mod security_groups_shared_filtering;
+mod service_type;
 mod stateful_security_group;
 
 use crate::extension::Extension;
 
 /// All that this program knows, in the order in which their attributes and hooks apply.
 pub static ALL: &[&Extension] = &[
+    &router::EXTENSION,
+    &ext_gw_mode::EXTENSION,
+    &extraroute::EXTENSION,
+    &extraroute_atomic::EXTENSION,
+    &router_availability_zone::EXTENSION,
+    &flavors::EXTENSION,
+    &l3_flavors::EXTENSION,
+    &service_type::EXTENSION,
+    &fip_port_details::EXTENSION,
+    &floatingip_router_writable::EXTENSION,
     &security_group::EXTENSION,
     &stateful_security_group::EXTENSION,
     &security_groups_normalized_cidr::EXTENSION,

@@ -1,6 +1,6 @@
 //! `security-groups-default-rules`: the operator says which rules new groups get.
 
-use crate::extension::{Extension, NOTHING, Rule};
+use crate::extension::{Extension, NOTHING};
 use crate::resources::security_group::template::DEFAULT_SECURITY_GROUP_RULE;
 
 /// See the module.
@@ -11,10 +11,5 @@ pub static EXTENSION: Extension = Extension {
     updated: "2022-12-19T10:00:00-00:00",
     requires: &["security-group", "standard-attr-description"],
     resources: &[&DEFAULT_SECURITY_GROUP_RULE],
-    policies: &[
-        Rule { name: "create_default_security_group_rule", check: "rule:admin_only" },
-        Rule { name: "get_default_security_group_rule", check: "role:reader" },
-        Rule { name: "delete_default_security_group_rule", check: "rule:admin_only" },
-    ],
     ..NOTHING
 };

@@ -5,13 +5,14 @@ use crate::attr::Body;
 use crate::db::{Stop, Tx};
 use crate::fault::Fault;
 use crate::p;
+use crate::policy;
 use crate::request::Rq;
 use serde_json::json;
 
 /// The default group of a project, made if need be; none where the caller may not have it made
 /// (`create_default_security_group`) and it is not there.
 pub async fn ensure(rq: Rq<'_>, tx: &mut Tx, project: &str) -> Result<Option<String>, Stop> {
-    if project.is_empty() || !may_make(rq, project) {
+    if project.is_empty() || !may_make(rq, tx, project).await? {
         return Ok(None);
     }
     if let Some(id) = find(tx, project).await? {
@@ -43,9 +44,13 @@ pub async fn find(tx: &mut Tx, project: &str) -> Result<Option<String>, Stop> {
     Ok(tx.opt(sql, p![project]).await?.map(|row| row.text(0)))
 }
 
-fn may_make(rq: Rq<'_>, project: &str) -> bool {
-    let own = rq.ctx.project_id.as_deref() == Some(project);
-    rq.ctx.is_admin || rq.ctx.roles.contains("service") || (own && rq.ctx.roles.contains("reader"))
+async fn may_make(rq: Rq<'_>, tx: &mut Tx, project: &str) -> Result<bool, Stop> {
+    let target = Body::from_iter([("project_id".to_string(), json!(project))]);
+    match policy::enforce_rule(rq, tx, "create_default_security_group", &target).await {
+        Ok(()) => Ok(true),
+        Err(Stop::Fault(_)) => Ok(false),
+        Err(other) => Err(other),
+    }
 }
 
 /// Before a list of groups or rules: the default group of the project filtered by, or of the asking one.

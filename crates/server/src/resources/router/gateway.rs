@@ -1,0 +1,212 @@
+//! A router's way out: its port on an external network.
+
+use super::rows::{self, FixedIp, PortRow, SubnetRow};
+use super::{ROUTER, bump, checks, ports, routes};
+use crate::attr::Body;
+use crate::db::{Stop, Tx};
+use crate::fault::Fault;
+use crate::p;
+use crate::record::{Cell, Page};
+use crate::request::Rq;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashMap};
+
+/// `device_owner` and `port_type` of gateway ports.
+pub const OWNER: &str = "network:router_gateway";
+
+/// An admitted `external_gateway_info`.
+pub struct Info {
+    network_id: Option<String>,
+    fixed_ips: Vec<Value>,
+    enable_snat: bool,
+}
+
+impl Info {
+    /// Reads an admitted value; null takes the gateway away.
+    pub fn of(value: &Value) -> Info {
+        let ips = value.get("external_fixed_ips").and_then(Value::as_array);
+        Info {
+            network_id: value.get("network_id").and_then(Value::as_str).map(str::to_string),
+            fixed_ips: ips.cloned().unwrap_or_default(),
+            enable_snat: value.get("enable_snat").and_then(Value::as_bool).unwrap_or(true),
+        }
+    }
+
+    fn asked(&self, key: &str) -> BTreeSet<&str> {
+        self.fixed_ips.iter().filter_map(|ip| ip.get(key).and_then(Value::as_str)).collect()
+    }
+
+    /// Whether other addresses are asked for than the port has. Asking for none is no change.
+    fn changes(&self, gateway: Option<&PortRow>) -> bool {
+        if self.fixed_ips.is_empty() {
+            return false;
+        }
+        let Some(gateway) = gateway else { return true };
+        let has = |part: fn(&FixedIp) -> &str| gateway.fixed_ips.iter().map(part).collect::<BTreeSet<_>>();
+        self.asked("subnet_id") != has(|ip| &ip.subnet_id)
+            || self.asked("ip_address") != has(|ip| &ip.ip_address)
+    }
+}
+
+/// The gateway port of a router.
+pub async fn port(tx: &mut Tx, router: &str) -> Result<Option<PortRow>, Stop> {
+    let sql = "SELECT gw_port_id FROM routers WHERE id = ?";
+    match tx.opt(sql, p![router]).await?.and_then(|row| row.opt_text(0)) {
+        Some(id) => rows::port_by_id(tx, &id).await,
+        None => Ok(None),
+    }
+}
+
+/// Makes the gateway of a router what `info` says.
+pub async fn set(rq: Rq<'_>, tx: &mut Tx, router: &str, info: &Info) -> Result<(), Stop> {
+    let sql = "UPDATE routers SET enable_snat = ? WHERE id = ? AND enable_snat <> ?";
+    if tx.exec(sql, p![info.enable_snat, router, info.enable_snat]).await?.affected > 0 {
+        bump(rq, tx, router, 1).await?;
+    }
+    let gateway = port(tx, router).await?;
+    let change = info.changes(gateway.as_ref());
+    let subnets = validate(rq, tx, router, info, gateway.as_ref()).await?;
+    match gateway {
+        Some(gateway) if Some(&gateway.network_id) == info.network_id.as_ref() => {
+            if change {
+                let ips = Body::from_iter([("fixed_ips".to_string(), Value::from(info.fixed_ips.clone()))]);
+                ports::update(rq, tx, &gateway.id, ips).await?;
+            }
+            return Ok(());
+        }
+        Some(gateway) => clear(rq, tx, router, &gateway).await?,
+        None => {}
+    }
+    match &info.network_id {
+        Some(network) => create(rq, tx, router, network, &subnets, info).await,
+        None => Ok(()),
+    }
+}
+
+/// Checks the network and the addresses; returns the network's subnets.
+async fn validate(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    router: &str,
+    info: &Info,
+    gateway: Option<&PortRow>,
+) -> Result<Vec<SubnetRow>, Stop> {
+    let mut subnets = Vec::new();
+    if let Some(network) = &info.network_id {
+        external(rq, tx, network).await?;
+        subnets = rows::subnets(tx, "network_id", std::slice::from_ref(network)).await?;
+        let gateways: BTreeSet<&str> = subnets.iter().filter_map(|s| s.gateway_ip.as_deref()).collect();
+        if let Some(same) = info.asked("ip_address").into_iter().find(|ip| gateways.contains(ip)) {
+            let msg = format!("External IP {same} is the same as the gateway IP");
+            return Err(Fault::RouterBadRequest { msg }.into());
+        }
+    }
+    let extra = routes::of(tx, router).await?;
+    if !extra.is_empty() {
+        let mut attached = rows::attached(tx, router).await?;
+        attached.retain(|port| gateway.is_none_or(|gateway| gateway.id != port.id));
+        let ips: Vec<FixedIp> = attached.into_iter().flat_map(|port| port.fixed_ips).collect();
+        let ids: Vec<&str> = ips.iter().map(|ip| ip.subnet_id.as_str()).collect();
+        let near = rows::subnets(tx, "id", &ids).await?;
+        let cidrs: Vec<String> = near.iter().chain(&subnets).map(|subnet| subnet.cidr.clone()).collect();
+        let own: Vec<String> = ips.iter().map(|ip| ip.ip_address.clone()).collect();
+        if cidrs.is_empty() && own.is_empty() {
+            routes::check_against_ports(tx, router, &extra).await?;
+        } else {
+            routes::check(&extra, &cidrs, &own)?;
+        }
+    }
+    Ok(subnets)
+}
+
+/// The network must be one that the caller may know of, and an external one.
+async fn external(rq: Rq<'_>, tx: &mut Tx, network: &str) -> Result<(), Stop> {
+    if !super::visible(rq, tx, "network", network).await? {
+        return Err(Fault::NetworkNotFound { net_id: network.into() }.into());
+    }
+    if !is_external(tx, network).await? {
+        let msg = format!("Network {network} is not an external network");
+        return Err(Fault::RouterBadRequest { msg }.into());
+    }
+    Ok(())
+}
+
+/// Whether a network is an external one.
+pub async fn is_external(tx: &mut Tx, network: &str) -> Result<bool, Stop> {
+    Ok(tx.opt("SELECT 1 FROM externalnetworks WHERE network_id = ?", p![network]).await?.is_some())
+}
+
+/// Takes the gateway away, unless floating IPs need it. Upstream counts two steps.
+pub async fn clear(rq: Rq<'_>, tx: &mut Tx, router: &str, gateway: &PortRow) -> Result<(), Stop> {
+    if tx.opt("SELECT 1 FROM floatingips WHERE router_id = ? LIMIT 1", p![router]).await?.is_some() {
+        return Err(Fault::RouterExternalGatewayInUseByFloatingIp {
+            router_id: router.into(),
+            net_id: gateway.network_id.clone(),
+        }
+        .into());
+    }
+    tx.exec("UPDATE routers SET gw_port_id = NULL WHERE id = ?", p![router]).await?;
+    bump(rq, tx, router, 2).await?;
+    ports::delete(rq, tx, &gateway.id).await
+}
+
+async fn create(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    router: &str,
+    network: &str,
+    subnets: &[SubnetRow],
+    info: &Info,
+) -> Result<(), Stop> {
+    let attached = rows::attached(tx, router).await?;
+    checks::not_attached_yet(&attached, subnets)?;
+    let there = super::subnets_of(tx, &attached).await?;
+    for (there, new) in there.iter().flat_map(|there| subnets.iter().map(move |new| (there, new))) {
+        checks::disjoint(there, new)?;
+    }
+    // The port belongs to no project: users do not see it.
+    let mut body = json!({"project_id": "", "network_id": network, "device_id": router, "device_owner": OWNER,
+        "admin_state_up": true, "name": ""});
+    if !info.fixed_ips.is_empty() {
+        body["fixed_ips"] = Value::from(info.fixed_ips.clone());
+    }
+    let port = ports::create(rq, tx, body).await?;
+    tx.exec("UPDATE routers SET gw_port_id = ? WHERE id = ?", p![&port, router]).await?;
+    let sql = "INSERT INTO routerports (router_id, port_id, port_type) VALUES (?, ?, ?)";
+    tx.exec(sql, p![router, port, OWNER]).await?;
+    bump(rq, tx, router, 1).await
+}
+
+/// Fills `external_gateway_info` of a page of routers.
+pub fn fill<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Result<(), Stop>> {
+    Box::pin(async move {
+        let ids: Vec<String> = page.column("id").into_iter().map(str::to_string).collect();
+        let mut infos: HashMap<String, Value> = HashMap::new();
+        for ids in ids.chunks(rows::IDS_PER_STATEMENT_MAX) {
+            let sql = format!(
+                "SELECT routers.id, routers.gw_port_id, ports.network_id, routers.enable_snat FROM {} JOIN ports ON ports.id = routers.gw_port_id WHERE routers.id IN ({})",
+                ROUTER.table,
+                crate::db::marks(ids.len())
+            );
+            let params: Vec<_> = ids.iter().map(crate::db::Val::from).collect();
+            let found = tx.all(&sql, &params).await?;
+            let gateways: Vec<String> = found.iter().map(|row| row.text(1)).collect();
+            let gateways: Vec<&str> = gateways.iter().map(String::as_str).collect();
+            let mut ips = rows::fixed_ips(tx, &gateways).await?;
+            for row in &found {
+                let ips = ips.remove(&row.text(1)).unwrap_or_default();
+                let ips =
+                    ips.iter().map(|ip| json!({"subnet_id": ip.subnet_id, "ip_address": ip.ip_address}));
+                let info = json!({"network_id": row.text(2), "external_fixed_ips": Value::from_iter(ips),
+                    "enable_snat": row.flag(3)});
+                infos.insert(row.text(0), info);
+            }
+        }
+        for (row, id) in ids.iter().enumerate() {
+            let cell = infos.get(id).map_or(Cell::Null, |info| Cell::Json(info.to_string()));
+            page.set(row, "external_gateway_info", cell);
+        }
+        Ok(())
+    })
+}
