@@ -45,7 +45,7 @@ impl App {
     /// else is as upstream's defaults have it; change the fields before sharing it.
     pub fn new(db: Db, catalog: Catalog, rpc: rpc::Client, publisher: Publisher) -> App {
         // The defaults are part of the program, and a test reads them.
-        let policy = policy::Rules::defaults().unwrap_or_else(|problem| panic!("{problem}"));
+        let policy = policy::Rules::defaults(&catalog).unwrap_or_else(|problem| panic!("{problem}"));
         App {
             db,
             catalog,

@@ -56,6 +56,12 @@ impl Catalog {
         Catalog::of(loaded)
     }
 
+    /// Loads everything of a list.
+    pub fn everything(all: &[&'static Extension]) -> Result<Catalog, String> {
+        let aliases: Vec<&str> = all.iter().map(|e| e.alias).collect();
+        Catalog::load(all, &aliases)
+    }
+
     fn of(loaded: Vec<&'static Extension>) -> Result<Catalog, String> {
         let resources = loaded.iter().flat_map(|e| e.resources).copied();
         let shapes = resources.map(|r| shape(&loaded, r)).collect::<Result<Vec<_>, _>>()?;

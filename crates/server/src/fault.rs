@@ -172,6 +172,7 @@ faults! {
     409 AddressScopePrefixConflict { } "Failed to associate address scope: subnetpools within an address scope must have unique prefixes.";
     500 SubnetAllocationError { reason } "Failed to allocate subnet: {reason}.";
     // of others
+    400 MalformedRequestBody { reason } "Malformed request body: {reason}.";
     404 TagNotFound { tag } "Tag {tag} could not be found.";
     404 NetworkNotFound { net_id } "Network {net_id} could not be found.";
     404 SubnetNotFound { subnet_id } "Subnet {subnet_id} could not be found.";

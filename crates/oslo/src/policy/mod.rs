@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
 pub use file::Problem;
-use parse::{Check, FieldTest, Piece};
+use parse::{Check, FieldTest, Piece, Source};
 
 /// The rule that stands in for one that does not exist.
 const DEFAULT_RULE: &str = "default";
@@ -64,6 +64,19 @@ impl Policy {
         self.cycles().map_err(|rule| {
             Problem::new(file, 0, format!("rule {rule} refers to itself, directly or through others"))
         })
+    }
+
+    /// Adds rules that code declares, by name and check.
+    pub fn declare<'a>(
+        &mut self,
+        rules: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), Problem> {
+        for (name, text) in rules {
+            let check = parse::check(&Source::Text(text.to_string()))
+                .map_err(|what| Problem::new("a declaration", 0, format!("rule {name}: {what}")))?;
+            self.rules.insert(name.to_string(), check);
+        }
+        Ok(())
     }
 
     /// Whether there is a rule of this name.
@@ -254,7 +267,8 @@ impl FieldTest {
                 let truth = matches!(wanted.as_str(), "1" | "t" | "true" | "on" | "y" | "yes");
                 truth == *flag
             }
-            (other, _) => other.to_string() == self.value,
+            (Value::Number(number), _) => number.to_string() == self.value,
+            (Value::Null | Value::Array(_) | Value::Object(_), _) => false,
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::request::Rq;
 use answer::{Content, Reply};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::serve::ListenerExt;
 use http::HeaderMap;
 use http_body_util::{BodyExt, Limited};
 use route::Place;
@@ -33,6 +34,21 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 /// The whole API as a service.
 pub fn router(app: Arc<App>) -> axum::Router {
     axum::Router::new().fallback(serve).with_state(app)
+}
+
+/// Serves the API on a socket that listens already, until `stop` is done; requests under way are finished.
+pub async fn serve_on(
+    app: Arc<App>,
+    listener: tokio::net::TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    // Answers are small: waiting for more to fill a packet would cost 40 ms each.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+    });
+    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
 }
 
 /// One request, taken apart.

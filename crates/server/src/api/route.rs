@@ -75,7 +75,7 @@ fn resource<'a>(catalog: &'a Catalog, parts: &[&str]) -> Place<'a> {
 }
 
 fn tagged(catalog: &Catalog, shape: &Shape) -> bool {
-    shape.resource.standard && catalog.has("standard-attr-tag")
+    catalog.has("standard-attr-tag") && shape.place("tags").is_some()
 }
 
 /// Paths that extensions declare in full, tried before the collections.

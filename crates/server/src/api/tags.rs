@@ -1,8 +1,8 @@
 //! `/v2.0/{collection}/{id}/tags[/{tag}]`: tags of any resource with `standardattributes`.
 
+use crate::api::Asked;
 use crate::api::answer::Reply;
-use crate::api::{Asked, admit};
-use crate::attr::{Body, Check};
+use crate::attr::Check;
 use crate::catalog::Shape;
 use crate::check::{Wrong, check};
 use crate::db::{Stop, Tx};
@@ -48,8 +48,14 @@ fn checked(declared: &Check, value: &Value) -> Result<(), Fault> {
     })
 }
 
+/// The tags in a body. Upstream's legacy controller reads it, with words of its own for what is no JSON.
 fn body_tags(asked: &Asked) -> Result<Vec<String>, Fault> {
-    let body = if asked.body.is_empty() { Body::new() } else { admit::object(&asked.body)? };
+    let body: Value = if asked.body.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&asked.body)
+            .map_err(|_| Fault::MalformedRequestBody { reason: "Cannot understand JSON".into() })?
+    };
     let tags =
         body.get("tags").ok_or_else(|| Fault::ConvertFailed { error_message: "Invalid tags body".into() })?;
     checked(&Check::UniqueStrings(TAG_CHARS_MAX), tags)?;
@@ -63,7 +69,7 @@ fn doing<'a>(tag: Option<&'a str>, method: &str, asked: &Asked) -> Result<Doing<
     }
     Ok(match (method, tag) {
         ("GET" | "OPTIONS", None) => Doing::List,
-        ("GET" | "OPTIONS", Some(tag)) => Doing::Ask(tag),
+        ("GET" | "OPTIONS" | "POST", Some(tag)) => Doing::Ask(tag),
         ("POST", None) => Doing::Add(body_tags(asked)?),
         ("PUT", None) => Doing::Replace(body_tags(asked)?),
         ("PUT", Some(tag)) => Doing::AddOne(tag),
@@ -73,11 +79,17 @@ fn doing<'a>(tag: Option<&'a str>, method: &str, asked: &Asked) -> Result<Doing<
     })
 }
 
+/// What a request that names all tags is answered with: its own body.
+fn echo(asked: &Asked) -> Value {
+    serde_json::from_slice(&asked.body).unwrap_or(Value::Null)
+}
+
 struct Request<'a> {
     rq: Rq<'a>,
     shape: &'a Shape,
     id: &'a str,
     doing: &'a Doing<'a>,
+    asked: &'a Asked,
 }
 
 /// Answers a request for tags.
@@ -90,7 +102,7 @@ pub async fn answer(
     asked: &Asked,
 ) -> Result<Reply, Fault> {
     let doing = doing(tag, method, asked)?;
-    let request = Request { rq, shape, id, doing: &doing };
+    let request = Request { rq, shape, id, doing: &doing, asked };
     match doing {
         Doing::List | Doing::Ask(_) => {
             let mut tx = rq.app.db.read().await.map_err(Stop::into_fault)?;
@@ -102,7 +114,7 @@ pub async fn answer(
 }
 
 async fn work(tx: &mut Tx, request: &Request<'_>) -> Result<Reply, Stop> {
-    let Request { rq, shape, id, doing } = *request;
+    let Request { rq, shape, id, doing, asked } = *request;
     let name = shape.resource.name;
     // Upstream reads the resource as an admin and lets the rule decide.
     let old = store::get(rq, tx, shape.resource, id).await?.ok_or_else(|| (shape.resource.not_found)(id))?;
@@ -136,8 +148,7 @@ async fn work(tx: &mut Tx, request: &Request<'_>) -> Result<Reply, Stop> {
         });
     }
     Ok(match doing {
-        Doing::Replace(tags) => Reply::value(200, &json!({"tags": tags})),
-        Doing::Add(tags) => Reply::value(201, &json!({"tags": tags})),
+        Doing::Replace(_) | Doing::Add(_) => Reply::value(200, &echo(asked)),
         Doing::AddOne(_) => Reply::value(201, &Value::Null),
         Doing::List | Doing::Ask(_) | Doing::RemoveAll | Doing::Remove(_) => Reply::empty(204),
     })
@@ -174,8 +185,24 @@ fn limited(shape: &Shape, tags: &[String]) -> Result<(), Fault> {
     })
 }
 
+/// Stores the tags that a new resource brings.
+pub async fn store_new(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    resource: &str,
+    id: &str,
+    wanted: &[String],
+) -> Result<(), Stop> {
+    let Some(shape) = rq.app.catalog.shape(resource) else { return Ok(()) };
+    limited(shape, wanted)?;
+    let sql = format!("SELECT standard_attr_id FROM {} WHERE id = ?", shape.resource.table);
+    let key = tx.opt(&sql, p![id]).await?.map_or(0, |row| row.int(0));
+    store_tags(tx, key, &[], wanted).await?;
+    store::touch(rq, tx, shape.resource, id).await
+}
+
 /// Makes the tags of a resource those wanted.
-pub async fn store_tags(tx: &mut Tx, key: i64, current: &[String], wanted: &[String]) -> Result<(), Stop> {
+async fn store_tags(tx: &mut Tx, key: i64, current: &[String], wanted: &[String]) -> Result<(), Stop> {
     for gone in current.iter().filter(|tag| !wanted.contains(tag)) {
         tx.exec("DELETE FROM tags WHERE standard_attr_id = ? AND tag = ?", p![key, gone]).await?;
     }

@@ -1,5 +1,6 @@
 //! Every extension, by alias. The list is written out on purpose: what a server can do is read here.
 
+mod engine;
 mod ext_gw_mode;
 mod extraroute;
 mod extraroute_atomic;
@@ -20,6 +21,10 @@ mod security_groups_normalized_cidr;
 mod security_groups_rules_belongs_to_default_sg;
 mod security_groups_shared_filtering;
 mod service_type;
+mod standard_attr_description;
+mod standard_attr_revisions;
+mod standard_attr_tag;
+mod standard_attr_timestamp;
 mod stateful_security_group;
 
 use crate::extension::Extension;
@@ -36,6 +41,17 @@ pub static ALL: &[&Extension] = &[
     &service_type::EXTENSION,
     &fip_port_details::EXTENSION,
     &floatingip_router_writable::EXTENSION,
+    &engine::SORTING,
+    &engine::PAGINATION,
+    &engine::EMPTY_STRING_FILTERING,
+    &engine::FILTER_VALIDATION,
+    &engine::PROJECT_ID,
+    &engine::REVISION_IF_MATCH,
+    &engine::TAG_CREATION,
+    &standard_attr_description::EXTENSION,
+    &standard_attr_revisions::EXTENSION,
+    &standard_attr_timestamp::EXTENSION,
+    &standard_attr_tag::EXTENSION,
     &security_group::EXTENSION,
     &stateful_security_group::EXTENSION,
     &security_groups_normalized_cidr::EXTENSION,

@@ -6,7 +6,7 @@
 mod target;
 
 use crate::attr::{self, Attr, Body};
-use crate::catalog::Shape;
+use crate::catalog::{Catalog, Shape};
 use crate::db::{Stop, Tx};
 use crate::fault::Fault;
 use crate::record::Page;
@@ -34,17 +34,19 @@ oslo::options! {
 pub struct Rules(Policy);
 
 impl Rules {
-    /// Upstream's defaults alone.
-    pub fn defaults() -> Result<Rules, Problem> {
+    /// Upstream's defaults alone: the table beside this file, and what the extensions declare.
+    pub fn defaults(catalog: &Catalog) -> Result<Rules, Problem> {
         let mut policy = Policy::default();
         policy.overlay("the default rules", DEFAULTS)?;
+        let declared = catalog.extensions().iter().flat_map(|e| e.policies);
+        policy.declare(declared.map(|rule| (rule.name, rule.check)))?;
         Ok(Rules(policy))
     }
 
     /// The defaults under the operator's file and directories. Relative paths start at `home`, the directory
     /// of the configuration file. A missing file is no error, as upstream's default name need not exist.
-    pub fn load(options: &Options, home: &std::path::Path) -> Result<Rules, Problem> {
-        let mut rules = Rules::defaults()?;
+    pub fn load(options: &Options, home: &std::path::Path, catalog: &Catalog) -> Result<Rules, Problem> {
+        let mut rules = Rules::defaults(catalog)?;
         let mut files = vec![home.join(&options.policy_file)];
         for dir in &options.policy_dirs {
             let inside = std::fs::read_dir(home.join(dir)).into_iter().flatten().flatten();
