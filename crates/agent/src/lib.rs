@@ -5,4 +5,5 @@ pub mod l2;
 pub mod l3;
 pub mod metadata;
 pub mod netns;
+pub mod options;
 pub mod plugin;

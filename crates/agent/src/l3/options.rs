@@ -4,6 +4,44 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use oslo::config::{Config, Problem};
+
+use crate::options::{Shared, refusal};
+
+oslo::options! {
+    /// What the L3 agent reads.
+    pub struct L3Options in "DEFAULT" {
+        /// How routers are served: legacy, in one namespace on one host.
+        agent_mode: String = "legacy".into();
+        /// Whether routers redirect metadata requests to a proxy.
+        enable_metadata_proxy: bool = true;
+        /// The proxy's port in the routers' namespaces.
+        metadata_port: u16 = 9697;
+        /// The mark of metadata requests, as iptables writes it.
+        metadata_access_mark: String = "0x1".into();
+        /// The mark of packets from the external network, as iptables writes it.
+        external_ingress_mark: String = "0x2".into();
+        /// Whether routers without a gateway are served.
+        handle_internal_only_routers: bool = true;
+        /// The only external network this agent serves; empty for all.
+        gateway_external_network_id: String = String::new();
+        /// A bridge for gateway ports. Only empty is supported: gateway ports are plugged in like all others.
+        external_network_bridge: String = String::new();
+        /// The link-local address of the provider's router, when external subnets have no IPv6 gateway.
+        ipv6_gateway: String = String::new();
+        /// Where radvd's files are.
+        ra_confs: String = "$state_path/ra".into();
+        /// Where pid files of routers' daemons are.
+        external_pids: String = "$state_path/external/pids".into();
+        /// Longest time between router advertisements, in seconds.
+        max_rtr_adv_interval: u32 = 100;
+        /// Shortest time between router advertisements, in seconds.
+        min_rtr_adv_interval: u32 = 30;
+        /// The user radvd runs as; root or empty for the agent's own.
+        radvd_user: String = String::new();
+    }
+}
+
 /// The L3 agent's options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -70,6 +108,74 @@ impl Options {
             resync_interval: Duration::from_secs(5),
             report_interval: 30,
             availability_zone: "nova".to_owned(),
+        }
+    }
+
+    /// Reads the options of `config` for the host named `host`.
+    ///
+    /// # Errors
+    /// The first value that cannot be read, or that asks for what is not there.
+    pub fn load(config: &Config, host: &str) -> Result<Options, Problem> {
+        let (own, shared) = (L3Options::load(config)?, Shared::load(config)?);
+        if own.agent_mode != "legacy" {
+            let text = format!("agent_mode = {} is not supported, use legacy", own.agent_mode);
+            return Err(refusal(config, "agent_mode", text));
+        }
+        if !own.external_network_bridge.is_empty() {
+            let bridge = &own.external_network_bridge;
+            let text = "is not supported, leave it empty and map the external network to an interface";
+            let text = format!("external_network_bridge = {bridge} {text}");
+            return Err(refusal(config, "external_network_bridge", text));
+        }
+        let ipv6_gateway = match own.ipv6_gateway.as_str() {
+            "" => None,
+            text => {
+                let odd = format!("ipv6_gateway = {text} is not an IPv6 address");
+                Some(text.parse::<Ipv6Addr>().map_err(|_| refusal(config, "ipv6_gateway", odd))?)
+            }
+        };
+        let network = own.gateway_external_network_id;
+        Ok(Options {
+            host: host.to_owned(),
+            enable_metadata_proxy: own.enable_metadata_proxy,
+            metadata_port: own.metadata_port,
+            metadata_access_mark: own.metadata_access_mark,
+            external_ingress_mark: own.external_ingress_mark,
+            handle_internal_only_routers: own.handle_internal_only_routers,
+            gateway_external_network_id: (!network.is_empty()).then_some(network),
+            ipv6_gateway,
+            ra_confs: own.ra_confs.into(),
+            external_pids: own.external_pids.into(),
+            max_rtr_adv_interval: own.max_rtr_adv_interval,
+            min_rtr_adv_interval: own.min_rtr_adv_interval,
+            radvd_user: own.radvd_user,
+            use_random_fully: shared.use_random_fully,
+            comment_iptables_rules: shared.comment_iptables_rules,
+            metadata_proxy_socket: shared.metadata_proxy_socket,
+            resync_interval: shared.resync_interval,
+            report_interval: shared.report_interval,
+            availability_zone: shared.availability_zone,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_both_ways_are_the_same() {
+        let config = Config::parse("neutron.conf", "[DEFAULT]\nstate_path = /s\n");
+        assert_eq!(Options::load(&config, "net1").unwrap(), Options::new("net1", Path::new("/s")));
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused() {
+        for text in
+            ["agent_mode = dvr", "external_network_bridge = br-ex", "ipv6_gateway = x", "metadata_port = x"]
+        {
+            let config = Config::parse("l3_agent.ini", &format!("[DEFAULT]\nstate_path = /s\n{text}\n"));
+            assert!(Options::load(&config, "net1").is_err(), "{text}");
         }
     }
 }

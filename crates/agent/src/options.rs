@@ -1,0 +1,90 @@
+//! Options that the agents with namespaces share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use oslo::config::{Config, Gravity, Problem};
+
+oslo::options! {
+    /// What the agents with namespaces read.
+    pub struct NamespaceOptions in "DEFAULT" {
+        /// The folder where services keep their state.
+        state_path: String = "/var/lib/neutron".into();
+        /// How devices of routers and DHCP servers are plugged in: linuxbridge, or the older class path
+        /// neutron.agent.linux.interface.BridgeInterfaceDriver.
+        interface_driver: String = "linuxbridge".into();
+        /// The socket of the metadata agent.
+        metadata_proxy_socket: String = "$state_path/metadata_proxy".into();
+        /// Seconds between looks at the host's namespaces, and until what failed is tried again.
+        resync_interval: u64 = 5;
+    }
+}
+
+oslo::options! {
+    /// How the agents with namespaces work.
+    pub struct NamespaceAgentOptions in "agent" {
+        /// Seconds between reports to the server.
+        report_interval: f64 = 30.0;
+        /// The agent's availability zone.
+        availability_zone: String = "nova".into();
+        /// Explain iptables rules by comments.
+        comment_iptables_rules: bool = true;
+        /// Draw source ports of translated connections at random.
+        use_random_fully: bool = true;
+    }
+}
+
+/// The shared options as the agents use them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shared {
+    /// The socket of the metadata agent.
+    pub metadata_proxy_socket: PathBuf,
+    /// Between looks at the host.
+    pub resync_interval: Duration,
+    /// Seconds between reports.
+    pub report_interval: u64,
+    /// The agent's availability zone.
+    pub availability_zone: String,
+    /// Explain iptables rules by comments.
+    pub comment_iptables_rules: bool,
+    /// Draw source ports at random.
+    pub use_random_fully: bool,
+}
+
+impl Shared {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The first value that cannot be read, or that asks for what is not there.
+    pub fn load(config: &Config) -> Result<Shared, Problem> {
+        let (options, agent) = (NamespaceOptions::load(config)?, NamespaceAgentOptions::load(config)?);
+        let driver = options.interface_driver.to_lowercase();
+        if !driver.is_empty() && driver != "linuxbridge" && !driver.ends_with("bridgeinterfacedriver") {
+            let driver = &options.interface_driver;
+            let text = format!("interface_driver = {driver} is not supported, use linuxbridge");
+            return Err(refusal(config, "interface_driver", text));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole seconds, at least one"
+        )]
+        let report_interval = agent.report_interval.clamp(1.0, 86400.0) as u64;
+        Ok(Shared {
+            metadata_proxy_socket: options.metadata_proxy_socket.into(),
+            resync_interval: Duration::from_secs(options.resync_interval.max(1)),
+            report_interval,
+            availability_zone: agent.availability_zone,
+            comment_iptables_rules: agent.comment_iptables_rules,
+            use_random_fully: agent.use_random_fully,
+        })
+    }
+}
+
+/// An option of `[DEFAULT]` whose value can be read but asks for what is not there, with its place.
+pub fn refusal(config: &Config, name: &str, text: String) -> Problem {
+    // A place is "file:line".
+    let place = config.place("DEFAULT", name).unwrap_or_default();
+    let (file, line) = place.rsplit_once(':').unwrap_or((place.as_str(), "0"));
+    Problem { gravity: Gravity::Error, file: file.to_owned(), line: line.parse().unwrap_or(0), text }
+}
