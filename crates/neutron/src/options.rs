@@ -34,6 +34,12 @@ macro_rules! every {
 
 every! {
     ProcessOptions,
+    agent::options::NamespaceOptions,
+    agent::options::NamespaceAgentOptions,
+    agent::l3::options::L3Options,
+    agent::dhcp::options::DhcpOptions,
+    agent::dhcp::options::DhcpTimes,
+    agent::metadata::options::MetadataOptions,
 }
 
 /// Options of Neutron, from Juno to 29.0.0, as (section, name). Those that nobody here declares are accepted
