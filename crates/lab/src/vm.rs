@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::cloud::Cloud;
+use crate::host::Host;
 use crate::instance::Plug;
 use crate::report::{within, words};
 
@@ -24,7 +25,8 @@ while read module; do insmod /modules/$module; done < /modules/order
 ip link set lo up
 ip link set eth0 up
 udhcpc -i eth0 -s /lease -n -q -t 15 -T 1 -O mtu -O staticroutes 2>/dev/null
-echo "METADATA $(wget -T 5 -q -O - http://169.254.169.254/latest/meta-data/instance-id 2>&1)"
+ask='GET /latest/meta-data/instance-id HTTP/1.0\r\nHost: 169.254.169.254\r\n\r\n'
+echo "METADATA $(printf "$ask" | nc -w 5 169.254.169.254 80 2>&1 | tail -n 1)"
 ( while :; do printf 'HTTP/1.0 200 OK\r\n\r\nhello from a virtual machine\n' | nc -l -p 80 >/dev/null; done ) &
 echo "READY after $(cut -d' ' -f1 /proc/uptime) s"
 while :; do sleep 1000; done
@@ -200,9 +202,16 @@ impl Machine {
     /// # Errors
     /// Neutron refuses, or the machine cannot be started.
     pub fn boot(cloud: &Cloud, image: &Image, network: &str, name: &str) -> Result<Self, String> {
-        let plug = Plug::create(cloud, network, name, &[])?;
+        Self::start(&cloud.controller, Plug::create(cloud, network, name, &[])?, image, name)
+    }
+
+    /// Starts the machine on a host, with a tap for its port.
+    ///
+    /// # Errors
+    /// The tap or the machine cannot be made.
+    pub fn start(host: &Host, plug: Plug, image: &Image, name: &str) -> Result<Self, String> {
         let tap = plug.tap();
-        let run = |words_: &[&str]| cloud.controller.run(words_).map_err(words);
+        let run = |words_: &[&str]| host.run(words_).map_err(words);
         run(&["ip", "tuntap", "add", "dev", &tap, "mode", "tap"])?;
         run(&["ip", "link", "set", &tap, "up"])?;
         let console = format!("/run/{name}.console");
@@ -214,8 +223,8 @@ impl Machine {
              -device virtio-net-pci,netdev=n0,mac={},romfile= </dev/null >{console}.qemu 2>&1 &",
             plug.mac
         );
-        cloud.controller.sh(&line).map_err(words)?;
-        Ok(Self { plug, console: cloud.controller.path(&console) })
+        host.sh(&line).map_err(words)?;
+        Ok(Self { plug, console: host.path(&console) })
     }
 
     /// What the machine printed so far.
