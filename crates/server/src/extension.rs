@@ -101,11 +101,15 @@ pub struct Verbs {
     pub update: bool,
     /// DELETE
     pub delete: bool,
+    /// POST of many at once.
+    pub bulk: bool,
 }
 
 impl Verbs {
     /// All of them.
-    pub const ALL: Verbs = Verbs { create: true, update: true, delete: true };
+    pub const ALL: Verbs = Verbs { create: true, update: true, delete: true, bulk: true };
+    /// All of them, but one at a time: upstream's service plugins refuse many.
+    pub const SINGLE: Verbs = Verbs { bulk: false, ..Verbs::ALL };
 }
 
 /// The business rule of a resource, inside the transaction. Admission, policy, quota, the base row's
@@ -125,6 +129,10 @@ pub trait Rules: Send + Sync {
     ) -> BoxFuture<'a, Result<(), Stop>>;
     /// Removes one.
     fn delete<'a>(&'a self, rq: Rq<'a>, tx: &'a mut Tx, old: &'a Body) -> BoxFuture<'a, Result<(), Stop>>;
+    /// Many in one request: what they must be together, before the first is made.
+    fn check_bulk(&self, _bodies: &[Body]) -> Result<(), crate::fault::Fault> {
+        Ok(())
+    }
     /// Before a list is read: what has to be there first, made in a transaction of its own (a project's
     /// default security group). `filters` are the query's parameters. Must be safe to run at any time.
     fn before_list<'a>(

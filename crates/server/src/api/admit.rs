@@ -53,7 +53,7 @@ pub fn bodies(
     // Upstream looks for the resource's name with an `s` behind it, whatever the plural is.
     let regular = collection.strip_suffix('s') == Some(name);
     if let Some(list) = json.remove(collection).filter(|_| regular) {
-        if verb == Verb::Update {
+        if verb == Verb::Update || !shape.resource.verbs.bulk {
             return Err(bad("Bulk operation not supported"));
         }
         let items = bulk(shape, ctx, list)?;

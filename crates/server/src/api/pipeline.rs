@@ -95,13 +95,17 @@ struct Create<'a> {
     rq: Rq<'a>,
     shape: &'a Shape,
     items: &'a [Body],
+    bulk: bool,
 }
 
 async fn create_all(tx: &mut Tx, create: &Create<'_>) -> Result<Vec<String>, Stop> {
-    let Create { rq, shape, items } = *create;
+    let Create { rq, shape, items, bulk } = *create;
     quota::check(rq, tx, shape.resource, items).await?;
     for item in items {
         policy::enforce(rq, tx, shape, Doing::Create, item, None).await?;
+    }
+    if bulk {
+        shape.resource.rules.check_bulk(items)?;
     }
     let mut ids = Vec::with_capacity(items.len());
     for item in items {
@@ -121,7 +125,7 @@ pub async fn create(rq: Rq<'_>, shape: &Shape, asked: &Asked) -> Result<Reply, F
         return Err(Fault::MethodNotAllowed {});
     }
     if_match(asked)?;
-    let create = Create { rq, shape, items: &admitted.items };
+    let create = Create { rq, shape, items: &admitted.items, bulk: admitted.bulk };
     let ids = rq.app.write(create_all, &create).await.map_err(Stop::into_fault)?;
     for id in &ids {
         shape.resource.rules.after(rq, id).await?;

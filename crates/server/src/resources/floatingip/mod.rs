@@ -57,7 +57,7 @@ pub static FLOATINGIP: Resource = Resource {
     rules: &FloatingIps,
     actions: &[],
     visible: None,
-    verbs: Verbs::ALL,
+    verbs: Verbs::SINGLE,
 };
 
 struct FloatingIps;

@@ -147,6 +147,9 @@ async fn create(rq: Rq<'_>, tx: &mut Tx, body: Body) -> Result<String, Stop> {
         if there.is_none() {
             let sql = "INSERT INTO externalnetworks (network_id, is_default) VALUES (?, 0)";
             tx.exec(sql, p![&grant.object]).await?;
+            // Upstream counts this step by itself.
+            let sql = "UPDATE standardattributes SET revision_number = revision_number + 1 WHERE id = (SELECT standard_attr_id FROM networks WHERE id = ?)";
+            tx.exec(sql, p![&grant.object]).await?;
         }
     }
     let sql = format!(

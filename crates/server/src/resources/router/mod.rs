@@ -69,7 +69,7 @@ pub static ROUTER: Resource = Resource {
         },
     ],
     visible: None,
-    verbs: Verbs::ALL,
+    verbs: Verbs::SINGLE,
 };
 
 /// `status`: sorts, but does not filter.

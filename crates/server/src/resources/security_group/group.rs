@@ -176,9 +176,10 @@ fn fill_rules<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'
 }
 
 /// A rule as it is shown inside its group. Upstream's `belongs_to_default_sg` there depends on the request
-/// (null in lists), and tells nothing that the group does not; it is left out.
+/// (null in lists), and tells nothing that the group does not; its key in the database is nobody's business.
 fn inside(mut rule: Body) -> Body {
     rule.remove("belongs_to_default_sg");
+    rule.remove("standard_attr_id");
     rule.insert("tags".into(), Value::Array(Vec::new()));
     rule
 }

@@ -68,7 +68,7 @@ pub static SECURITY_GROUP_RULE: Resource = Resource {
     rules: &GroupRules,
     actions: &[],
     visible: Some(visible),
-    verbs: Verbs { create: true, update: true, delete: true },
+    verbs: Verbs::ALL,
 };
 
 /// Rules of one's own groups, whoever made them.
@@ -122,6 +122,10 @@ impl Rules for GroupRules {
             store::touch(rq, tx, &SECURITY_GROUP, text("security_group_id")).await?;
             remove(rq, tx, text("id"), old.clone()).await
         })
+    }
+
+    fn check_bulk(&self, bodies: &[Body]) -> Result<(), Fault> {
+        rule::check_together(bodies)
     }
 
     fn before_list<'a>(

@@ -41,7 +41,7 @@ pub static DEFAULT_SECURITY_GROUP_RULE: Resource = Resource {
     rules: &Templates,
     actions: &[],
     visible: Some(|_| attr::Condition { sql: "1 = 1".into(), params: Vec::new() }),
-    verbs: Verbs { create: true, update: false, delete: true },
+    verbs: Verbs { update: false, ..Verbs::SINGLE },
 };
 
 struct Templates;
