@@ -171,6 +171,21 @@ faults! {
     409 SubnetPoolQuotaExceeded { } "Per-project subnet pool prefix quota exceeded.";
     409 AddressScopePrefixConflict { } "Failed to associate address scope: subnetpools within an address scope must have unique prefixes.";
     500 SubnetAllocationError { reason } "Failed to allocate subnet: {reason}.";
+    // agents and their schedulers
+    404 AgentNotFound { id } "Agent {id} could not be found.";
+    404 InvalidDHCPAgent { id } "Agent {id} is not a valid DHCP Agent or has been disabled.";
+    409 NetworkHostedByDHCPAgent { network_id, agent_id } "The network {network_id} has been already hosted by the DHCP Agent {agent_id}.";
+    409 NetworkNotHostedByDhcpAgent { network_id, agent_id } "The network {network_id} is not hosted by the DHCP Agent {agent_id}.";
+    404 InvalidL3Agent { id } "Agent {id} is not a L3 Agent or has been disabled";
+    409 RouterHostedByL3Agent { router_id, agent_id } "The router {router_id} has been already hosted by the L3 Agent {agent_id}.";
+    409 RouterL3AgentMismatch { router_id, agent_id } "Cannot host distributed router {router_id} on legacy L3 agent {agent_id}.";
+    409 DVRL3CannotAssignToDvrAgent { } "Not allowed to manually assign a router to an agent in 'dvr' mode.";
+    409 DVRL3CannotRemoveFromDvrAgent { } "Not allowed to manually remove a router from an agent in 'dvr' mode.";
+    // quotas
+    404 TenantQuotaNotFound { tenant_id } "Quota for project {tenant_id} could not be found.";
+    400 QuotaMissingTenant { } "Tenant-id was missing from quota request.";
+    403 AdminRequired { reason } "User does not have admin privileges: {reason}.";
+    501 NotImplemented as HTTPNotImplemented { text } "{text}";
     // of others
     400 MalformedRequestBody { reason } "Malformed request body: {reason}.";
     404 TagNotFound { tag } "Tag {tag} could not be found.";

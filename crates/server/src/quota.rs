@@ -27,6 +27,8 @@ oslo::options! {
         quota_security_group: i64 = 10;
         /// Number of security rules allowed per project. A negative value means unlimited.
         quota_security_group_rule: i64 = 100;
+        /// Default number of static routes allowed in a router. A negative value means unlimited.
+        quota_router_route: i64 = 30;
         /// Default number of RBAC entries allowed per project. A negative value means unlimited.
         quota_rbac_policy: i64 = 10;
     }
@@ -43,6 +45,7 @@ impl Limits {
             "floatingip" => self.quota_floatingip,
             "security_group" => self.quota_security_group,
             "security_group_rule" => self.quota_security_group_rule,
+            "router_route" => self.quota_router_route,
             "rbac_policy" => self.quota_rbac_policy,
             _ => self.default_quota,
         }

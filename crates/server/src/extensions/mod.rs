@@ -1,5 +1,11 @@
 //! Every extension, by alias. The list is written out on purpose: what a server can do is read here.
 
+mod agent;
+mod agent_resources_synced;
+mod agent_sort_key;
+mod availability_zone;
+mod availability_zone_filter;
+mod dhcp_agent_scheduler;
 mod engine;
 mod ext_gw_mode;
 mod extraroute;
@@ -7,8 +13,13 @@ mod extraroute_atomic;
 mod fip_port_details;
 mod flavors;
 mod floatingip_router_writable;
+mod l3_agent_scheduler;
 mod l3_flavors;
 mod port_security_groups_filtering;
+mod quota_check_limit;
+mod quota_check_limit_default;
+mod quota_details;
+mod quotas;
 mod rbac_address_scope;
 mod rbac_policies;
 mod rbac_security_groups;
@@ -63,4 +74,15 @@ pub static ALL: &[&Extension] = &[
     &rbac_security_groups::EXTENSION,
     &rbac_subnetpool::EXTENSION,
     &rbac_address_scope::EXTENSION,
+    &agent::EXTENSION,
+    &agent_resources_synced::EXTENSION,
+    &agent_sort_key::EXTENSION,
+    &dhcp_agent_scheduler::EXTENSION,
+    &l3_agent_scheduler::EXTENSION,
+    &quotas::EXTENSION,
+    &quota_details::EXTENSION,
+    &quota_check_limit::EXTENSION,
+    &quota_check_limit_default::EXTENSION,
+    &availability_zone::EXTENSION,
+    &availability_zone_filter::EXTENSION,
 ];
