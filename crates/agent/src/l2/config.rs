@@ -267,3 +267,79 @@ fn problem(config: &Config, group: &str, name: &str, text: String) -> Problem {
         text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<L2Config, Problem> {
+        L2Config::load(&Config::parse("agent.ini", text), "h1")
+    }
+
+    /// The second half of the Liberty guide, as it stands there.
+    const GUIDE: &str = "[linux_bridge]\nphysical_interface_mappings = public:eno1\n[vxlan]\nenable_vxlan = True\n\
+        local_ip = 192.168.81.65\nl2_population = True\n[agent]\nprevent_arp_spoofing = True\n[securitygroup]\n\
+        enable_security_group = True\n\
+        firewall_driver = neutron.agent.linux.iptables_firewall.IptablesFirewallDriver\n";
+
+    #[test]
+    fn files_of_old() {
+        let config = load(GUIDE).unwrap();
+        assert_eq!(config.firewall, Firewall::Iptables);
+        assert_eq!(config.interface_mappings["public"], "eno1");
+        let vxlan = config.vxlan.unwrap();
+        assert!(vxlan.options.l2_population && vxlan.local_ip.to_string() == "192.168.81.65");
+    }
+
+    #[test]
+    fn what_enforces_security_groups() {
+        let firewall = |section: &str| {
+            let text = format!("[vxlan]\nenable_vxlan = false\n[securitygroup]\n{section}\n");
+            load(&text).map(|config| config.firewall).map_err(|problem| problem.to_string())
+        };
+        assert_eq!(firewall("firewall_driver = iptables"), Ok(Firewall::Iptables));
+        assert_eq!(firewall("firewall_driver = noop"), Ok(Firewall::Noop));
+        assert_eq!(firewall(""), Ok(Firewall::Noop));
+        assert_eq!(firewall("firewall_driver = iptables\nenable_security_group = false"), Ok(Firewall::Noop));
+        // One letter short, as in the guide: it must not leave instances unprotected.
+        let short = "neutron.agent.linux.iptables_firewall.IptablesFirewallDrive";
+        assert_eq!(
+            firewall(&format!("firewall_driver = {short}")),
+            Err(format!(
+                "agent.ini:4: [securitygroup] firewall_driver = \"{short}\" is not known; did you mean \"{short}r\"?"
+            ))
+        );
+        assert!(firewall("firewall_driver = openvswitch").unwrap_err().contains("known are iptables, "));
+    }
+
+    #[test]
+    fn tunnels_need_an_address_and_groups_that_are_groups() {
+        for (text, expected) in [
+            (
+                "enable_vxlan = true",
+                "agent.ini:2: [vxlan] enable_vxlan needs local_ip, an address of this host for tunnels",
+            ),
+            (
+                "local_ip = 10.0.0.1\nvxlan_group = 10.0.0.0/8",
+                "agent.ini:3: \"10.0.0.0/8\" is no multicast group or network of groups of local_ip's family",
+            ),
+            (
+                "local_ip = 10.0.0.1\nmulticast_ranges = 239.1.1.1:9:3",
+                "agent.ini:3: \"239.1.1.1:9:3\" is no <multicast group>:<first>:<last> of local_ip's family",
+            ),
+        ] {
+            assert_eq!(load(&format!("[vxlan]\n{text}\n")).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn groups_of_networks() {
+        let text = "[vxlan]\nlocal_ip = 10.0.0.1\nvxlan_group = 239.1.0.0/16\nmulticast_ranges = 239.9.9.9:100:200\n";
+        let vxlan = load(text).unwrap().vxlan.unwrap();
+        for (vni, group) in [(5, "239.1.0.5"), (65541, "239.1.0.5"), (150, "239.9.9.9")] {
+            assert_eq!(vxlan.group(vni).unwrap().to_string(), group);
+        }
+        let v6 = load("[vxlan]\nlocal_ip = fd00::1\nvxlan_group = ff05::/120\n").unwrap().vxlan.unwrap();
+        assert_eq!(v6.group(258).unwrap().to_string(), "ff05::2");
+    }
+}

@@ -3,12 +3,16 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use agent::l2::driver::Driver;
+use agent::l2::extension::Extension;
+use agent::l2::view::View;
 use host::exec;
+use host::iptables::Table;
 use host::netlink::{Kind, NewLink};
 use model::names;
 use serde_json::{Value, json};
 
-use crate::l2lab::{Host, Instance, Lab, network_id, port, tunnels, underlay};
+use crate::l2lab::{Host, Instance, Lab, config, network_id, port, tunnels, underlay};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_of_one_host_reach_each_other_by_their_group_only() {
@@ -378,4 +382,46 @@ async fn many_ports_at_once() {
     lab.up(&one.tap()).await;
     println!("one more: {:?} to plug, {:?} to up", plugged, start.elapsed() - plugged);
     agent.kill().await;
+}
+
+/// A throw-away QoS rule: outgoing packets of a port that has a policy get a DSCP mark.
+const QOS: Extension = Extension {
+    name: "qos",
+    chain: "qos-dscp",
+    table: Table::Mangle,
+    hook: "POSTROUTING",
+    rules: |device, port| {
+        let marked = format!("-m physdev --physdev-in {device} --physdev-is-bridged -j DSCP --set-dscp 0x1a");
+        port.qos_policy_id.iter().map(|_| marked.clone()).collect()
+    },
+};
+
+#[test]
+fn extensions_contribute_to_what_is_wanted() {
+    let host = Host::new("h1");
+    let mangle = || host.run("iptables-save", &["-t", "mangle"]);
+    let apply = |extensions: Vec<Extension>, ports: &[Value]| {
+        let config = config("h1", "[vxlan]\nenable_vxlan = false\n");
+        let mut driver = Driver::linux_bridge(config, extensions, &host.ns).unwrap();
+        let mut view = View::default();
+        for port in ports {
+            let mut port = port.clone();
+            port["network_type"] = json!("local");
+            port["device"] = json!(names::tap(port["port_id"].as_str().unwrap()));
+            view.ports.insert(port["device"].as_str().unwrap().into(), serde_json::from_value(port).unwrap());
+        }
+        assert_eq!(driver.apply(&mut view, &[]).unwrap().failed.len(), 0);
+    };
+    let (mut marked, plain) = (port(1, 1), port(1, 2));
+    marked["qos_policy_id"] = json!("policy");
+    apply(vec![QOS], &[marked, plain]);
+    let rule =
+        "-A neutron-linuxbri-qos-dscp -m physdev --physdev-in tap00000001-00 --physdev-is-bridged -j DSCP";
+    let text = mangle();
+    assert!(text.contains(rule) && text.contains("-A POSTROUTING -j neutron-linuxbri-qos-dscp"), "{text}");
+    assert_eq!(text.matches("DSCP").count(), 1, "{text}");
+    apply(vec![QOS], &[port(1, 1)]);
+    assert!(mangle().contains("neutron-linuxbri-qos-dscp") && !mangle().contains("DSCP"));
+    apply(vec![], &[port(1, 1)]);
+    assert!(!mangle().contains("neutron-linuxbri-qos"), "{}", mangle());
 }
