@@ -6,6 +6,8 @@
 mod config_command;
 mod options;
 mod roles;
+mod run;
+mod service;
 
 use roles::Role;
 use std::ffi::OsString;
@@ -34,6 +36,6 @@ fn start(role: Role, args: Vec<OsString>) -> ExitCode {
             let words: Vec<String> = args.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
             config_command::run(&words)
         }
-        _ => ExitCode::FAILURE,
+        _ => run::run(role, args),
     }
 }

@@ -1,5 +1,6 @@
 //! Every option of every part of the program: the list behind the sample file and the checks.
 
+use agent::l2::config as l2;
 use oslo::config::{Config, Opt, Problem};
 use std::collections::BTreeSet;
 
@@ -18,16 +19,21 @@ oslo::options! {
 /// Names a struct of options once, and asks it for both of its lists.
 macro_rules! every {
     ($($options:path),* $(,)?) => {
-        /// All options, as declared.
+        /// All options, as declared. An option that two parts read stands here once.
         pub fn declared() -> Vec<Opt> {
-            let mut all: Vec<Opt> = Vec::new();
-            $(all.extend(<$options>::declared().into_iter().filter(|o| !all.iter().any(|a| (a.group, a.name) == (o.group, o.name))).collect::<Vec<_>>());)*
+            let mut all: Vec<Opt> = server::assemble::declared();
+            for option in [$(<$options>::declared()),*].concat() {
+                if !all.iter().any(|a| (a.group, a.name) == (option.group, option.name)) {
+                    all.push(option);
+                }
+            }
             all
         }
 
         /// The values that cannot be read.
         pub fn unreadable(config: &Config) -> Vec<Problem> {
-            [$(<$options>::load(config).err()),*].into_iter().flatten().collect()
+            let own = [$(<$options>::load(config).err()),*].into_iter().flatten();
+            server::assemble::unreadable(config).into_iter().chain(own).collect()
         }
     };
 }
@@ -40,6 +46,11 @@ every! {
     agent::dhcp::options::DhcpOptions,
     agent::dhcp::options::DhcpTimes,
     agent::metadata::options::MetadataOptions,
+    l2::LinuxBridgeOptions,
+    l2::VxlanOptions,
+    l2::AgentOptions,
+    l2::SecurityGroupOptions,
+    l2::ServiceOptions,
 }
 
 /// Options of Neutron, from Juno to 29.0.0, as (section, name). Those that nobody here declares are accepted

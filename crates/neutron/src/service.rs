@@ -53,7 +53,8 @@ impl Args {
         if wrong.is_empty() {
             return Ok(config);
         }
-        Err(wrong.iter().map(|p| format!("error: {p}\n")).collect::<String>() + "neutron config sample prints every option")
+        Err(wrong.iter().map(|p| format!("error: {p}\n")).collect::<String>()
+            + "neutron config sample prints every option")
     }
 }
 
@@ -63,19 +64,7 @@ impl Args {
 /// When the log file cannot be opened.
 pub fn start_log(config: &Config, program: &str) -> Result<(), String> {
     let options = ProcessOptions::load(config).map_err(|p| p.to_string())?;
-    let level = if options.debug { "debug" } else { "info" };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level},hyper=info")));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_target(true);
-    match log_path(&options, program) {
-        None => builder.with_writer(std::io::stderr).init(),
-        Some(path) => {
-            let open = std::fs::File::options().create(true).append(true).open(&path);
-            let file = open.map_err(|e| format!("error: the log file {} cannot be opened: {e}", path.display()))?;
-            builder.with_writer(std::sync::Arc::new(file)).init();
-        }
-    }
-    Ok(())
+    oslo::log::start(options.debug, log_path(&options, program).as_deref())
 }
 
 fn log_path(options: &ProcessOptions, program: &str) -> Option<PathBuf> {
@@ -110,4 +99,14 @@ pub async fn asked_to_end() -> std::io::Result<()> {
         _ = int.recv() => {}
     }
     Ok(())
+}
+
+/// How long requests in progress may take when the process ends.
+pub const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Says why the process does not go on.
+pub fn complain(why: &str) {
+    use std::io::Write;
+    // Nobody is left to be told when even this fails.
+    let _ = writeln!(std::io::stderr(), "{why}");
 }

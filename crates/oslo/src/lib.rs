@@ -3,4 +3,5 @@
 
 pub mod config;
 pub mod context;
+pub mod log;
 pub mod policy;

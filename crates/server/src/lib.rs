@@ -3,6 +3,7 @@
 pub mod agents;
 pub mod api;
 pub mod app;
+pub mod assemble;
 pub mod attr;
 pub mod catalog;
 pub mod check;

@@ -12,7 +12,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("agent", &["host", "model", "oslo", "rpc"]),
     ("server", &["model", "oslo", "rpc"]),
     ("client", &[]),
-    ("neutron", &["agent", "client", "model", "oslo", "rpc", "server"]),
+    ("neutron", &["agent", "client", "host", "model", "oslo", "rpc", "server"]),
     ("lab", &[]),
 ];
 

@@ -1,0 +1,171 @@
+//! A server from its configuration: the store, what is loaded, everything that requests share.
+
+use crate::app::{App, Shared};
+use crate::catalog::Catalog;
+use crate::db::{Db, Stop, Tx};
+use crate::extensions;
+use crate::ml2::{self, Ml2};
+use crate::notify::{self, Subscriber};
+use crate::{agents, policy, quota};
+use oslo::config::{Config, Opt, Problem};
+use rpc::Transport;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+oslo::options! {
+    /// The server itself.
+    pub struct ServerOptions in "DEFAULT" {
+        /// The name of this host, as agents and ports know it; empty = what the machine calls itself.
+        host: String = String::new();
+        /// The folder for everything that must outlive the process.
+        state_path: String = "/var/lib/neutron".into();
+        /// The address the API listens on.
+        bind_host: IpAddr = IpAddr::from([0, 0, 0, 0]);
+        /// The port the API listens on.
+        bind_port: u16 = 9696;
+        /// Who says who asks: noauth trusts the headers of a request.
+        auth_strategy: String = "keystone".into();
+        /// The most rows of a list; -1 or "infinite" = no bound.
+        pagination_max_limit: String = "-1".into();
+    }
+}
+
+oslo::options! {
+    /// The store.
+    pub struct DatabaseOptions in "database" {
+        /// Where the data is: sqlite:////absolute/path.
+        connection: Option<String> = None, was [("DEFAULT", "sql_connection"), ("DATABASE", "sql_connection"), ("sql", "connection")];
+    }
+}
+
+/// Every option that a server reads.
+pub fn declared() -> Vec<Opt> {
+    [
+        ServerOptions::declared(),
+        DatabaseOptions::declared(),
+        ml2::options::Groups::declared(),
+        agents::Options::declared(),
+        policy::Options::declared(),
+        quota::Limits::declared(),
+    ]
+    .concat()
+}
+
+/// The values of [`declared`] that cannot be read.
+pub fn unreadable(config: &Config) -> Vec<Problem> {
+    let all = [
+        ServerOptions::load(config).err(),
+        DatabaseOptions::load(config).err(),
+        ml2::options::Groups::load(config).err(),
+        agents::Options::load(config).err(),
+        policy::Options::load(config).err(),
+        quota::Limits::load(config).err(),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// A server that is ready to run.
+pub struct Server {
+    /// What all requests share.
+    pub app: Shared,
+    /// What the notifier takes: hand it to [`crate::serve::start`].
+    pub changes: Subscriber,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+}
+
+/// Puts a server together. `home` is the folder of its configuration file, where relative paths of policy files
+/// begin.
+///
+/// # Errors
+/// What is wrong with the configuration or the database, where, and what to do.
+pub async fn server(config: &Config, home: &Path, transport: &Transport) -> Result<Server, String> {
+    let words = |problem: Problem| problem.to_string();
+    let options = ServerOptions::load(config).map_err(words)?;
+    let listen = address(config, &options)?;
+    let ml2 = Ml2::new(ml2::options::Groups::load(config).map_err(words)?)?;
+    let catalog = Catalog::load(extensions::ALL, &aliases(&ml2))?;
+    let policy = policy::Rules::load(&policy::Options::load(config).map_err(words)?, home);
+    let db = open(config).await?;
+    db.write(sync, &ml2)
+        .await
+        .map_err(|stop| format!("the ranges of network ids cannot be stored: {stop:?}"))?;
+    let (publisher, changes) = notify::channel();
+    let mut app = App::new(db, catalog, transport.client(), publisher).with_ml2(ml2);
+    app.policy = policy.map_err(|problem| problem.to_string())?;
+    app.limits = quota::Limits::load(config).map_err(words)?;
+    app.agents = agents::Options::load(config).map_err(words)?;
+    app.pagination_max_limit = page_limit(config, &options)?;
+    Ok(Server { app: Shared::new(app), changes, listen })
+}
+
+async fn sync(tx: &mut Tx, ml2: &Ml2) -> Result<(), Stop> {
+    ml2::allocation::sync(tx, ml2).await
+}
+
+/// The aliases that are in force: all that is known, without those whose driver is not configured.
+fn aliases(ml2: &Ml2) -> Vec<&'static str> {
+    let driver = |name: &str| ml2.extension_drivers.iter().any(|d| d == name);
+    let all = extensions::ALL.iter().map(|e| e.alias);
+    all.filter(|alias| *alias != "port-security" || driver("port_security")).collect()
+}
+
+/// Where to listen. Whoever reaches a server without authentication is an administrator: it is not to be
+/// reached from elsewhere.
+fn address(config: &Config, options: &ServerOptions) -> Result<SocketAddr, String> {
+    let place =
+        |name: &str| config.place("DEFAULT", name).map_or_else(String::new, |place| format!("{place}: "));
+    if options.auth_strategy != "noauth" {
+        return Err(format!(
+            "{}[DEFAULT] auth_strategy = {}: this version knows noauth only; set auth_strategy = noauth and \
+             bind_host = 127.0.0.1",
+            place("auth_strategy"),
+            options.auth_strategy
+        ));
+    }
+    if !options.bind_host.is_loopback() {
+        return Err(format!(
+            "{}[DEFAULT] bind_host = {}: with auth_strategy = noauth everybody who connects is an administrator; \
+             set bind_host to a loopback address such as 127.0.0.1",
+            place("bind_host"),
+            options.bind_host
+        ));
+    }
+    Ok(SocketAddr::new(options.bind_host, options.bind_port))
+}
+
+async fn open(config: &Config) -> Result<Db, String> {
+    let options = DatabaseOptions::load(config).map_err(|p| p.to_string())?;
+    let place = config.place("database", "connection").map_or_else(String::new, |place| format!("{place}: "));
+    let url = options
+        .connection
+        .ok_or("[database] connection is not set; write sqlite:////var/lib/neutron/neutron.sqlite")?;
+    let Some(path) = url.strip_prefix("sqlite:///") else {
+        let kind = url.split(':').next().unwrap_or_default();
+        return Err(format!(
+            "{place}[database] connection: this version stores in SQLite only, not in {kind}; \
+             write sqlite:////var/lib/neutron/neutron.sqlite"
+        ));
+    };
+    let path = PathBuf::from(path);
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)
+            .map_err(|e| format!("{place}[database] connection: {} cannot be made: {e}", dir.display()))?;
+    }
+    Db::open_sqlite(&path).await.map_err(|stop| match stop {
+        Stop::Database(what) => format!("{place}[database] connection: {what}"),
+        other => format!("{place}[database] connection: {other:?}"),
+    })
+}
+
+fn page_limit(config: &Config, options: &ServerOptions) -> Result<Option<u64>, String> {
+    match options.pagination_max_limit.as_str() {
+        "-1" | "infinite" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| {
+            let place = config.place("DEFAULT", "pagination_max_limit").unwrap_or_default();
+            format!(
+                "{place}: [DEFAULT] pagination_max_limit: \"{text}\" is neither a number nor \"infinite\""
+            )
+        }),
+    }
+}
