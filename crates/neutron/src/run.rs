@@ -20,7 +20,7 @@ auth_strategy = noauth
 bind_host = 127.0.0.1
 enable_isolated_metadata = true
 [database]
-connection = sqlite:///$DEFAULT.state_path/neutron.sqlite
+connection = sqlite:///$state_path/neutron.sqlite
 [ml2]
 type_drivers = flat,vlan,gre,vxlan,geneve,local
 tenant_network_types = vxlan
@@ -36,7 +36,7 @@ l2_population = true
 /// What `neutron server` takes where no file says otherwise.
 const SERVER: &str = "\
 [database]
-connection = sqlite:///$DEFAULT.state_path/neutron.sqlite
+connection = sqlite:///$state_path/neutron.sqlite
 ";
 
 /// Runs a role until it is asked to end; says what is wrong when it cannot.
@@ -142,11 +142,12 @@ fn agents_of(
         let (ready, _) = watch::channel(false);
         l2::run(l2, &way, &here, ready, ended).await.map_err(|e| format!("Linux bridge agent: {e}"))
     });
-    let (options, way) = (dhcp::options::Options::new(host, state), transport.clone());
+    let words = |problem: oslo::config::Problem| problem.to_string();
+    let (options, way) = (dhcp::options::Options::load(config, host).map_err(words)?, transport.clone());
     agents.spawn(async move { dhcp::run(options, &way).await.map_err(|e| format!("DHCP agent: {e}")) });
-    let (options, way) = (l3::options::Options::new(host, state), transport.clone());
+    let (options, way) = (l3::options::Options::load(config, host).map_err(words)?, transport.clone());
     agents.spawn(async move { l3::run(options, &way).await.map_err(|e| format!("L3 agent: {e}")) });
-    let (options, way) = (metadata::options::Options::new(host, state), transport.clone());
+    let (options, way) = (metadata::options::Options::load(config, host).map_err(words)?, transport.clone());
     agents
         .spawn(async move { metadata::run(options, &way).await.map_err(|e| format!("metadata agent: {e}")) });
     Ok(())
