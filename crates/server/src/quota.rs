@@ -11,25 +11,25 @@ use crate::request::Rq;
 oslo::options! {
     /// The limits of projects that have none of their own; -1 is no limit.
     pub struct Limits in "QUOTAS" {
-        /// Default number of resources allowed per project. A negative value means unlimited.
+        /// Limit of every resource that has no option of its own; below 0 is no limit.
         default_quota: i64 = -1;
-        /// Number of networks allowed per project. A negative value means unlimited.
+        /// How many networks a project may have; below 0 is no limit.
         quota_network: i64 = 100;
-        /// Number of subnets allowed per project, A negative value means unlimited.
+        /// How many subnets a project may have; below 0 is no limit.
         quota_subnet: i64 = 100;
-        /// Number of ports allowed per project. A negative value means unlimited.
+        /// How many ports a project may have; below 0 is no limit.
         quota_port: i64 = 500;
-        /// Number of routers allowed per project. A negative value means unlimited.
+        /// How many routers a project may have; below 0 is no limit.
         quota_router: i64 = 10;
-        /// Number of floating IPs allowed per project. A negative value means unlimited.
+        /// How many floating IPs a project may have; below 0 is no limit.
         quota_floatingip: i64 = 50;
-        /// Number of security groups allowed per project. A negative value means unlimited.
+        /// How many security groups a project may have; below 0 is no limit.
         quota_security_group: i64 = 10;
-        /// Number of security rules allowed per project. A negative value means unlimited.
+        /// How many rules of security groups a project may have; below 0 is no limit.
         quota_security_group_rule: i64 = 100;
         /// Default number of static routes allowed in a router. A negative value means unlimited.
         quota_router_route: i64 = 30;
-        /// Default number of RBAC entries allowed per project. A negative value means unlimited.
+        /// How many grants a project may have; below 0 is no limit.
         quota_rbac_policy: i64 = 10;
     }
 }

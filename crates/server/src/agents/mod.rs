@@ -20,27 +20,27 @@ pub const L3: &str = "L3 agent";
 oslo::options! {
     /// What the server does with its agents.
     pub struct Options in "DEFAULT" {
-        /// Seconds to regard the agent is down; should be at least twice report_interval, to be sure the agent is down for good.
+        /// Seconds without a report after which an agent counts as dead: at least twice its report_interval.
         agent_down_time: i64 = 75;
-        /// Agent starts with admin_state_up=False when enable_new_agents=False. In the case, user's resources will not be scheduled automatically to the agent until admin changes admin_state_up to True.
+        /// Whether an agent that reports for the first time is put into service, or waits for an admin.
         enable_new_agents: bool = true;
-        /// Allow auto scheduling networks to DHCP agent.
+        /// Give networks that nobody serves to a DHCP agent that asks for work.
         network_auto_schedule: bool = true;
-        /// Automatically remove networks from offline DHCP agents.
+        /// Take networks from dead DHCP agents and give them to living ones.
         allow_automatic_dhcp_failover: bool = true;
-        /// Number of DHCP agents scheduled to host a tenant network. If this number is greater than 1, the scheduler automatically assigns multiple DHCP agents for a given tenant network, providing high availability for the DHCP service. However this does not provide high availability for the IPv6 metadata service in isolated networks.
+        /// How many DHCP agents serve a network.
         dhcp_agents_per_network: usize = 1;
-        /// Representing the resource type whose load is being reported by the agent. This can be "networks", "subnets" or "ports".
+        /// What makes a DHCP agent busy: networks, subnets or ports.
         dhcp_load_type: String = "networks".into();
-        /// Allow auto scheduling of routers to L3 agent.
+        /// Give routers that nobody serves to an L3 agent that asks for work.
         router_auto_schedule: bool = true;
-        /// Automatically reschedule routers from offline L3 agents to online L3 agents.
+        /// Take routers from dead L3 agents and give them to living ones.
         allow_automatic_l3agent_failover: bool = false;
-        /// Default value of availability zone hints. The availability zone aware schedulers use this when the resources availability_zone_hints is empty. Multiple availability zones can be specified by a comma separated string.
+        /// Availability zones of networks and routers that name none.
         default_availability_zones: Vec<String> = Vec::new();
-        /// Enable services on an agent with admin_state_up False. If this option is False, when admin_state_up of an agent is turned False, services on it will be disabled. Agents with admin_state_up False are not selected for automatic scheduling regardless of this option. But manual scheduling to such agents is available if this option is True.
+        /// Keep serving from agents that an admin took out of service; new work still goes to them only by hand.
         enable_services_on_agents_with_admin_state_down: bool = false;
-        /// Allow sending resource operation notification to DHCP agent
+        /// Tell DHCP agents at once what changed.
         dhcp_agent_notification: bool = true;
     }
 }

@@ -23,9 +23,9 @@ const DEFAULTS: &str = include_str!("defaults.yaml");
 oslo::options! {
     /// Where operators' rules are.
     pub struct Options in "oslo_policy" {
-        /// The relative or absolute path of a file that maps roles to permissions for a given service. Relative paths must be specified in relation to the configuration file setting this option.
+        /// The operator's rules, over the defaults; a relative path starts at the folder of the configuration file.
         policy_file: String = "policy.yaml".into();
-        /// Directories where policy configuration files are stored. They can be relative to any directory in the search path defined by the config_dir option, or absolute paths. The file defined by policy_file must exist for these directories to be searched. Missing or empty directories are ignored.
+        /// Folders with more of such files, read in the order of their names.
         policy_dirs: Vec<String> = vec!["policy.d".into()];
     }
 }
