@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod agents;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
+mod flavors;
+#[cfg(test)]
+mod security_groups;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod transcripts;
