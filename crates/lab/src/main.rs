@@ -45,6 +45,9 @@ fn say(text: &str) -> std::io::Result<()> {
 }
 
 fn demo() -> std::io::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(std::io::Error::other("simulated hosts need root"));
+    }
     match lab::demo::run()? {
         true => Ok(()),
         false => Err(std::io::Error::other("the demonstration failed")),
