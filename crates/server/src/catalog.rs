@@ -56,10 +56,18 @@ impl Catalog {
         Catalog::of(loaded)
     }
 
-    /// Loads everything of a list.
+    /// Loads everything of a list whose requirements are on it too.
     pub fn everything(all: &[&'static Extension]) -> Result<Catalog, String> {
-        let aliases: Vec<&str> = all.iter().map(|e| e.alias).collect();
-        Catalog::load(all, &aliases)
+        let mut loaded = all.to_vec();
+        loop {
+            let aliases: Vec<&str> = loaded.iter().map(|e| e.alias).collect();
+            let met = |e: &&Extension| e.requires.iter().all(|alias| aliases.contains(alias));
+            let kept: Vec<_> = loaded.iter().copied().filter(|e| met(e)).collect();
+            if kept.len() == loaded.len() {
+                return Catalog::of(kept);
+            }
+            loaded = kept;
+        }
     }
 
     fn of(loaded: Vec<&'static Extension>) -> Result<Catalog, String> {

@@ -278,13 +278,13 @@ fn links(
     if !short || !reverse {
         all.push(("previous", link(asked, id(seen.first()), true)));
     }
-    body.extend_from_slice(b", ");
+    body.extend_from_slice(b",");
     view::text(body, &format!("{}_links", shape.resource.collection));
-    body.extend_from_slice(b": [");
+    body.extend_from_slice(b":[");
     for (at, (rel, href)) in all.iter().enumerate() {
-        body.extend_from_slice(if at == 0 { b"{\"rel\": " } else { b", {\"rel\": " });
+        body.extend_from_slice(if at == 0 { b"{\"rel\":" } else { b",{\"rel\":" });
         view::text(body, rel);
-        body.extend_from_slice(b", \"href\": ");
+        body.extend_from_slice(b",\"href\":");
         view::text(body, href);
         body.push(b'}');
     }

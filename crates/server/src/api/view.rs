@@ -8,10 +8,10 @@ pub fn rows(collection: &str, page: &Page, rows: &[usize], places: &[usize]) -> 
     let mut out = Vec::with_capacity(64 + rows.len() * 768);
     out.push(b'{');
     text(&mut out, collection);
-    out.extend_from_slice(b": [");
+    out.extend_from_slice(b":[");
     for (at, row) in rows.iter().enumerate() {
         if at > 0 {
-            out.extend_from_slice(b", ");
+            out.extend_from_slice(b",");
         }
         object(&mut out, page, *row, places);
     }
@@ -24,7 +24,7 @@ pub fn single(name: &str, page: &Page, row: usize, places: &[usize]) -> Vec<u8> 
     let mut out = Vec::with_capacity(1024);
     out.push(b'{');
     text(&mut out, name);
-    out.extend_from_slice(b": ");
+    out.extend_from_slice(b":");
     object(&mut out, page, row, places);
     out.push(b'}');
     out
@@ -40,11 +40,11 @@ fn object(out: &mut Vec<u8>, page: &Page, row: usize, places: &[usize]) {
             continue;
         }
         if !first {
-            out.extend_from_slice(b", ");
+            out.extend_from_slice(b",");
         }
         first = false;
         text(out, name);
-        out.extend_from_slice(b": ");
+        out.extend_from_slice(b":");
         value(out, cell);
     }
     out.push(b'}');
@@ -106,9 +106,9 @@ mod tests {
         let json = String::from_utf8(single("network", &page, 0, &[0, 1, 2, 3, 4])).unwrap();
         assert_eq!(
             json,
-            "{\"network\": {\"id\": \"a\\\"\\\\\\n\\u0001ä\", \"up\": true, \"mtu\": -1, \"extra\": [1]}}"
+            "{\"network\":{\"id\":\"a\\\"\\\\\\n\\u0001ä\",\"up\":true,\"mtu\":-1,\"extra\":[1]}}"
         );
         let json = String::from_utf8(rows("networks", &page, &[0, 0], &[1])).unwrap();
-        assert_eq!(json, "{\"networks\": [{\"up\": true}, {\"up\": true}]");
+        assert_eq!(json, "{\"networks\":[{\"up\":true},{\"up\":true}]");
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod agents;
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod flavors;

@@ -7,7 +7,7 @@
 mod compare;
 mod differences;
 mod file;
-mod http;
+pub mod http;
 mod names;
 
 use compare::Difference;

@@ -4,6 +4,7 @@ use server::app::App;
 use server::catalog::Catalog;
 use server::db::Db;
 use server::extension::Extension;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -49,9 +50,42 @@ pub async fn db() -> (Db, Dir) {
 /// A server with the extensions given.
 pub async fn app(all: &[&'static Extension]) -> (Arc<App>, Dir) {
     let (db, dir) = db().await;
-    let aliases: Vec<&str> = all.iter().map(|e| e.alias).collect();
-    let catalog = Catalog::load(all, &aliases).unwrap();
+    let catalog = Catalog::everything(all).unwrap();
     let rpc = rpc::Transport::memory().client();
     let (publisher, _) = server::notify::channel();
     (Arc::new(App::new(db, catalog, rpc, publisher)), dir)
+}
+
+/// A server that answers over HTTP until it is dropped.
+pub struct Served {
+    pub address: SocketAddr,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Serves the extensions given on a fresh store, in a thread of its own.
+pub fn serve(all: &'static [&'static Extension]) -> Served {
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let (ready, address) = std::sync::mpsc::channel();
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (app, _dir) = app(all).await;
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            ready.send(listener.local_addr().unwrap()).unwrap();
+            let stopped = async { drop(stopped.await) };
+            server::api::serve_on(app, listener, stopped).await.unwrap();
+        });
+    };
+    let thread = Some(std::thread::spawn(work));
+    Served { address: address.recv().unwrap(), stop: Some(stop), thread }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }

@@ -41,13 +41,21 @@ pub fn ask(server: SocketAddr, method: &str, path: &str, headers: &[(String, Str
 /// A server on an empty database.
 pub struct Server {
     pub address: SocketAddr,
+    _ours: Option<crate::world::Served>,
 }
 
 impl Server {
-    /// Starts ours, or takes the one that `TRANSCRIPT_SERVER` names.
+    /// Starts ours with all that it can do, or takes the one that `TRANSCRIPT_SERVER` names.
     pub fn start() -> Server {
-        let named = std::env::var("TRANSCRIPT_SERVER").expect("TRANSCRIPT_SERVER");
-        let address = named.to_socket_addrs().expect("host:port").next().expect("an address");
-        Server { address }
+        match std::env::var("TRANSCRIPT_SERVER") {
+            Ok(named) => {
+                let address = named.to_socket_addrs().expect("host:port").next().expect("an address");
+                Server { address, _ours: None }
+            }
+            Err(_) => {
+                let ours = crate::world::serve(server::extensions::ALL);
+                Server { address: ours.address, _ours: Some(ours) }
+            }
+        }
     }
 }
