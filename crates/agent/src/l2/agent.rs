@@ -187,6 +187,8 @@ struct Agent {
     failed: BTreeSet<String>,
     /// Ask for everything.
     resync: bool,
+    /// The server has answered about everything at least once.
+    informed: bool,
     /// Read again what is installed.
     verify: bool,
 }
@@ -212,6 +214,7 @@ impl Agent {
             unsaid: BTreeMap::new(),
             failed: BTreeSet::new(),
             resync: true,
+            informed: false,
             verify: false,
         }
     }
@@ -225,15 +228,16 @@ impl Agent {
         self.status.devices.store(devices.len(), Ordering::Relaxed);
         self.take_notes(&notes, &devices).await?;
         let asked = std::mem::take(&mut self.pending);
-        let learned = self.learn(&asked, &notes.groups).await;
+        let affected = self.view.affected_by(&notes.groups);
+        let learned = self.learn(&asked, &affected).await;
         if learned.is_err() {
-            self.pending.extend(asked.iter().cloned());
-            if refresh && self.view.ports.is_empty() {
-                // Never yet heard from the server: what is installed stays as it is.
-                self.inbox.note(|again| again.fdb.splice(0..0, notes.fdb).for_each(drop));
+            self.pending.extend(asked.iter().chain(&affected).cloned());
+            if !self.informed {
+                // The view is not whole yet: what is installed stays as it is.
                 return learned;
             }
         }
+        self.informed = true;
         self.view.tidy();
         let verify = std::mem::take(&mut self.verify);
         let wired = self.with_driver(move |driver, view| {
@@ -246,6 +250,8 @@ impl Agent {
             Ok(wired) => self.conclude(&asked, wired),
             Err(error) => {
                 self.pending.extend(asked);
+                // Forwarding entries may be lost with this pass; all are asked for again.
+                self.resync = true;
                 return Err(error.into());
             }
         }
@@ -305,10 +311,14 @@ impl Agent {
         Ok(())
     }
 
-    /// Asks the server about these devices, and about the filters that these groups concern.
-    async fn learn(&mut self, asked: &BTreeSet<String>, groups: &BTreeSet<String>) -> Result<(), AgentError> {
+    /// Asks the server about the devices in `asked`, and about their filters and those of `affected` ones.
+    async fn learn(
+        &mut self,
+        asked: &BTreeSet<String>,
+        affected: &BTreeSet<String>,
+    ) -> Result<(), AgentError> {
         let list: Vec<String> = asked.iter().cloned().collect();
-        let mut filtered = self.view.affected_by(groups);
+        let mut filtered = affected.clone();
         for chunk in list.chunks(self.devices_per_call) {
             let answer = self.server.details(chunk).await?;
             self.pending.extend(answer.failed_devices);
@@ -332,8 +342,7 @@ impl Agent {
         }
         let list: Vec<String> = filtered.into_iter().collect();
         for chunk in list.chunks(self.devices_per_call) {
-            let answer = self.server.security(chunk).await;
-            let info = answer.inspect_err(|_| self.pending.extend(chunk.iter().cloned()))?;
+            let info = self.server.security(chunk).await?;
             self.view.learn_security(chunk, info);
         }
         Ok(())
@@ -354,7 +363,11 @@ impl Agent {
                 || !port.port_security_enabled
                 || is_trusted(&port.device_owner)
                 || self.view.security.ports.contains_key(device);
-            let up = protected && !wired.failed.contains_key(device);
+            if !protected {
+                self.pending.insert(device.clone());
+                continue;
+            }
+            let up = !wired.failed.contains_key(device);
             if up || !self.failed.contains(device) {
                 self.unsaid.insert(device.clone(), up);
             }
