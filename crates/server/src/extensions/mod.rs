@@ -1,5 +1,6 @@
 //! Every extension, by alias. The list is written out on purpose: what a server can do is read here.
 
+mod address_scope;
 mod agent;
 mod agent_resources_synced;
 mod agent_sort_key;
@@ -71,6 +72,7 @@ pub static ALL: &[&Extension] = &[
     &security_groups_default_rules::EXTENSION,
     &port_security_groups_filtering::EXTENSION,
     &rbac_policies::EXTENSION,
+    &address_scope::EXTENSION,
     &rbac_security_groups::EXTENSION,
     &rbac_subnetpool::EXTENSION,
     &rbac_address_scope::EXTENSION,

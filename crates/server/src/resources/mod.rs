@@ -1,5 +1,6 @@
 //! The resources' business rules, one folder each.
 
+pub mod address_scope;
 pub mod agent;
 pub mod flavor;
 pub mod floatingip;

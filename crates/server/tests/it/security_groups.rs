@@ -163,3 +163,29 @@ async fn the_operator_says_which_rules_new_groups_get() {
     let groups = server.list("demo", "security-groups").await;
     assert_eq!(groups[0]["security_group_rules"].as_array().unwrap().len(), 5);
 }
+
+#[tokio::test]
+async fn address_scopes_stay_shared() {
+    let server = Served::start().await;
+    let scope = json!({"address_scope": {"name": "s", "ip_version": "4", "shared": true}});
+    assert_eq!(server.ask("demo", "POST", "address-scopes", scope.clone()).await.0, 403);
+    let made = server.make("admin", "address-scopes", scope).await;
+    assert_eq!((&made["shared"], &made["ip_version"]), (&json!(true), &json!(4)));
+    assert_eq!(names(&server.list("demo", "address-scopes").await), ["s"]);
+    let path = format!("address-scopes/{}", made["id"].as_str().unwrap());
+    let answer = server.ask("admin", "PUT", &path, json!({"address_scope": {"shared": false}})).await;
+    assert_eq!(
+        words(&answer),
+        format!(
+            "400 AddressScopeUpdateError: Unable to update address scope {} : Shared address scope can't be unshared.",
+            made["id"].as_str().unwrap()
+        )
+    );
+    assert_eq!(server.ask("admin", "DELETE", &path, Value::Null).await.0, 204);
+    let answer =
+        server.ask("admin", "POST", "address-scopes", json!({"address_scope": {"ip_version": 5}})).await;
+    assert_eq!(
+        words(&answer),
+        "400 HTTPBadRequest: Invalid input for ip_version. Reason: 5 is not in valid_values."
+    );
+}
