@@ -172,7 +172,8 @@ impl Agent {
 
     /// Reads one network again.
     async fn refresh(&mut self, network_id: &str) {
-        let args = json!({"network_id": network_id, "host": self.options.host});
+        // All subnets, as in the list of networks: routes lead to those without DHCP too.
+        let args = json!({"network_id": network_id, "host": self.options.host, "enable_dhcp": null});
         match self.plugin.call("get_network_info", "1.1", args).await {
             Ok(Value::Null) => self.disable(network_id).await,
             Ok(network) => self.read(network_id, network).await,

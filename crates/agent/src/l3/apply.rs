@@ -50,8 +50,11 @@ fn radvd_daemon(router_id: &str, config: String, options: &Options) -> Daemon {
     let mut argv: Vec<String> = [RADVD, "-C"].map(str::to_owned).into();
     argv.extend([path.display().to_string(), "-p".to_owned(), pid_file.display().to_string()]);
     argv.extend(["-m", "syslog"].map(str::to_owned));
-    if !options.radvd_user.is_empty() && options.radvd_user != "root" {
-        argv.extend(["-u".to_owned(), options.radvd_user.clone()]);
+    match options.radvd_user.as_str() {
+        "root" => {}
+        // Without a setting it is told to become who it is: root.
+        "" => argv.extend(["-u", "root"].map(str::to_owned)),
+        user => argv.extend(["-u".to_owned(), user.to_owned()]),
     }
     let files = vec![ConfigFile { path, text: config, mode: RADVD_CONF_MODE }];
     Daemon { files, argv, pid_file, reload: Reload::HangUp }

@@ -57,6 +57,7 @@ pub fn desired(router: &Router, options: &Options) -> Namespace {
         owned: vec![INTERNAL, EXTERNAL],
         sysctls: sysctls(),
         rules: Some(tables::tables(router, options)),
+        rules_are_vital: true,
         ..Namespace::default()
     };
     for port in router.interfaces.iter().filter(|port| port.admin_state_up) {
@@ -66,11 +67,24 @@ pub fn desired(router: &Router, options: &Options) -> Namespace {
     if let Some(gateway) = &router.gw_port {
         add_gateway(router, gateway, options, &mut namespace);
     }
-    for route in &router.routes {
-        let destination = route.destination.trunc();
-        namespace.routes.insert(Route { destination, via: Some(route.nexthop), device: None });
-    }
+    add_extra_routes(router, &mut namespace.routes);
     namespace
+}
+
+/// The operator's routes; several to one destination share its traffic, and one to everywhere takes the place
+/// of the gateway's.
+fn add_extra_routes(router: &Router, routes: &mut BTreeSet<Route>) {
+    let mut hops: BTreeMap<IpNet, BTreeSet<IpAddr>> = BTreeMap::new();
+    for route in &router.routes {
+        hops.entry(route.destination.trunc()).or_default().insert(route.nexthop);
+    }
+    routes.retain(|route| !hops.contains_key(&route.destination));
+    let extra = hops.into_iter().map(|(destination, hops)| Route {
+        destination,
+        via: hops.into_iter().collect(),
+        device: None,
+    });
+    routes.extend(extra);
 }
 
 /// Forwarding, strict ARP (an address is answered for only where it is), and patience with TCP windows that

@@ -104,7 +104,11 @@ impl Host {
         report.changes += set_sysctls(&space.ns, &desired.sysctls)?;
         // Filters come first: a floating IP must not be reachable before its translation is in place.
         if let Some(rules) = &desired.rules {
-            report.changes += space.iptables.apply(rules)?;
+            match space.iptables.apply(rules) {
+                Ok(changes) => report.changes += changes,
+                Err(e) if desired.rules_are_vital => return Err(e),
+                Err(e) => tracing::warn!(namespace = desired.name, "going on without packet filters: {e}"),
+            }
         }
         for _ in 0..ROUNDS_MAX {
             let found = find(root, space, desired)?;
@@ -207,7 +211,7 @@ fn find(root: &Netlink, space: &Space, desired: &Namespace) -> Result<Found> {
     let ours = |route: &KernelRoute| route.table == TABLE_MAIN && !route.kernel;
     let routes = space.netlink.routes()?.into_iter().filter(ours).map(|route| Route {
         destination: route.dst,
-        via: route.via,
+        via: route.via.into_iter().chain(route.others).collect(),
         device: route.dev.and_then(name_of),
     });
     Ok(Found { devices, routes: routes.collect() })
@@ -295,7 +299,8 @@ fn set_up(root: &Netlink, space: &Space, name: &str, device: &Device) -> Result<
 
 fn kernel_route(space: &Space, route: &Route) -> Result<KernelRoute> {
     let dev = route.device.as_deref().map(|name| inside(space, name)).transpose()?;
-    Ok(KernelRoute { via: route.via, dev, ..KernelRoute::new(route.destination) })
+    let mut via = route.via.iter().copied();
+    Ok(KernelRoute { via: via.next(), others: via.collect(), dev, ..KernelRoute::new(route.destination) })
 }
 
 /// A user may ask for a route through a next hop that is not there: the rest goes on without it.

@@ -31,6 +31,8 @@ pub struct Namespace {
     pub routes: BTreeSet<Route>,
     /// Packet filters; none leaves them alone.
     pub rules: Option<Ruleset>,
+    /// Without its packet filters the namespace must not go on.
+    pub rules_are_vital: bool,
 }
 
 /// One end of a pair inside the namespace; the other, `tap…`, waits on the host for the L2 agent.
@@ -57,8 +59,8 @@ pub struct Device {
 pub struct Route {
     /// Where to.
     pub destination: IpNet,
-    /// The next hop; none is on the link of `device`.
-    pub via: Option<IpAddr>,
+    /// The next hops, sorted; none is on the link of `device`.
+    pub via: Vec<IpAddr>,
     /// The device; none lets the kernel find it by the next hop.
     pub device: Option<String>,
 }
@@ -117,10 +119,10 @@ impl Device {
 /// A default route through `via` on `device`.
 pub fn default_route(via: IpAddr, device: &str) -> Route {
     let destination = if via.is_ipv4() { Ipv4Net::default().into() } else { Ipv6Net::default().into() };
-    Route { destination, via: Some(via), device: Some(device.to_owned()) }
+    Route { destination, via: vec![via], device: Some(device.to_owned()) }
 }
 
 /// The route to a next hop outside of the device's subnets.
 pub fn onlink_route(destination: IpNet, device: &str) -> Route {
-    Route { destination, via: None, device: Some(device.to_owned()) }
+    Route { destination, via: Vec::new(), device: Some(device.to_owned()) }
 }

@@ -66,7 +66,7 @@ pub fn plan(desired: &Namespace, found: &Found) -> Vec<Change> {
         .routes
         .iter()
         .filter(|wanted| !found.routes.iter().any(|route| is_same_route(wanted, route)))
-        .partition(|route| route.via.is_none());
+        .partition(|route| route.via.is_empty());
     changes.extend(onlink.into_iter().chain(through).cloned().map(Change::AddRoute));
     announce(desired, &mut changes);
     changes

@@ -94,7 +94,7 @@ impl Cloud {
         let lease =
             until("a lease", || std::fs::read_to_string(&bound).ok().filter(|text| text.ends_with('\n')))
                 .await;
-        sh(&format!("kill $(cat {directory}/client.pid)"));
+        until_sh(&format!("kill $(cat {directory}/client.pid)")).await;
         client.wait().await.unwrap();
         std::fs::remove_file(self.machine.state_path.join("client.leases")).ok();
         lease.trim().to_owned()
@@ -220,6 +220,61 @@ fn a_restart_changes_nothing_and_damage_is_repaired() {
         until("nothing is left", || (!cloud.file("").exists()).then_some(())).await;
         assert!(!sh("ip netns list").contains("qdhcp-") && !sh("ip -o link").contains(TAP));
         until("the port is given back", || cloud.server.heard("release_dhcp_port").pop()).await;
+        agent.abort();
+    });
+}
+
+#[test]
+fn clients_get_ipv6_addresses_and_options() {
+    on_a_machine("ipv6", |machine| async move {
+        let cloud = Cloud::new(machine);
+        let mut dual = network(&[port(11, json!([])), port(12, json!([]))]);
+        dual["subnets"].as_array_mut().unwrap().push(
+            json!({"id": "six", "ip_version": 6, "cidr": "2001:db8:6::/64", "enable_dhcp": true,
+            "gateway_ip": null, "dns_nameservers": ["2001:db8::53"], "host_routes": [],
+            "ipv6_ra_mode": "dhcpv6-stateful", "ipv6_address_mode": "dhcpv6-stateful"}),
+        );
+        let ips = dual["ports"][0]["fixed_ips"].as_array_mut().unwrap();
+        ips.push(json!({"subnet_id": "six", "ip_address": "2001:db8:6::11"}));
+        cloud.server.put_network(dual);
+        let agent = cloud.start_agent();
+        cloud.plug_dhcp_port().await;
+        cloud.boot(11);
+        let directory = cloud.machine.state_path.display();
+        std::fs::write(
+            cloud.machine.state_path.join("lease6.sh"),
+            "#!/bin/sh\n[ \"$reason\" = BOUND6 ] && echo \"$new_ip6_address $new_dhcp6_name_servers\" > \"$(dirname $0)/bound6\"\nexit 0\n",
+        )
+        .unwrap();
+        sh(&format!("chmod +x {directory}/lease6.sh"));
+        // A link-local address takes a second to be sure of itself.
+        until_sh("ip -n vm11 -6 addr show dev eth0 | grep 'scope link' | grep -qv tentative").await;
+        let client = format!(
+            "timeout 15 ip netns exec vm11 dhclient -6 -1 -d -D LL -sf {directory}/lease6.sh -lf {directory}/six.leases \
+             -pf {directory}/six.pid eth0 >/dev/null 2>&1"
+        );
+        let client =
+            tokio::process::Command::new("sh").arg("-c").arg(client).kill_on_drop(true).spawn().unwrap();
+        let bound = cloud.machine.state_path.join("bound6");
+        let lease =
+            until("a lease", || std::fs::read_to_string(&bound).ok().filter(|text| text.ends_with('\n')))
+                .await;
+        assert_eq!(lease.trim(), "2001:db8:6::11 2001:db8::53");
+        until_sh(&format!("kill $(cat {directory}/six.pid)")).await;
+        drop(client);
+
+        // The lease survives a restart of dnsmasq and goes with its port.
+        let leases = || std::fs::read_to_string(cloud.file("leases")).unwrap_or_default();
+        let pid = cloud.dnsmasq_pid().unwrap();
+        sh(&format!("kill -9 {pid}"));
+        until("another dnsmasq", || cloud.dnsmasq_pid().filter(|new| *new != pid)).await;
+        assert!(leases().contains("2001:db8:6::11"));
+        cloud.server.networks.lock().unwrap().get_mut(NETWORK).unwrap()["ports"]
+            .as_array_mut()
+            .unwrap()
+            .remove(0);
+        cloud.tell("port_delete_end", json!({"port_id": "x", "network_id": NETWORK})).await;
+        until("the lease is gone", || (!leases().contains("2001:db8:6::11")).then_some(())).await;
         agent.abort();
     });
 }

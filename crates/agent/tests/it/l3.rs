@@ -32,7 +32,11 @@ fn floatingip(fixed: &str) -> Value {
 }
 
 fn router(floatingips: &[Value]) -> Value {
-    json!({"id": ROUTER, "admin_state_up": true, "enable_snat": true, "routes": [], "distributed": false, "ha": false,
+    json!({"id": ROUTER, "admin_state_up": true, "enable_snat": true,
+        "routes": [
+            {"destination": "10.50.0.0/16", "nexthop": "192.168.1.181"}, {"destination": "10.50.0.0/16", "nexthop": "192.168.1.182"},
+            {"destination": "10.60.0.0/16", "nexthop": "192.168.2.182"}, {"destination": "10.70.0.0/16", "nexthop": "10.99.99.99"}],
+        "distributed": false, "ha": false,
         "gw_port": interface("eeeeeeee", "fa:16:3e:00:00:e0", "203.0.113.0/24", "203.0.113.250", None).as_object().map(|port| {
             let mut port = port.clone();
             port["subnets"][0]["gateway_ip"] = json!("203.0.113.1");
@@ -127,6 +131,9 @@ fn packets_are_routed_translated_and_reach_floating_ips() {
         cloud.plug().await;
         until_ping("vm1", "192.168.1.1").await;
         until_ping("vm1", "192.168.2.182").await;
+        let routes = sh(&format!("ip -n {NAMESPACE} route"));
+        assert!(routes.contains("10.50.0.0/16") && routes.contains("nexthop via 192.168.1.182"), "{routes}");
+        assert!(routes.contains("10.60.0.0/16 via 192.168.2.182") && !routes.contains("10.70"), "{routes}");
         // The outside knows no way back to private addresses: only a translated source gets an answer.
         until_ping("vm1", "203.0.113.1").await;
         assert!(!try_sh(&format!("ip netns exec out ping -c1 -W1 {FIP}")).status.success());

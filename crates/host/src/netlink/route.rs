@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteNextHop, RouteProtocol, RouteScope,
+    RouteType,
 };
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -22,6 +23,8 @@ pub struct Route {
     pub dst: IpNet,
     /// The next hop; none = directly reachable.
     pub via: Option<IpAddr>,
+    /// More next hops that share the traffic with `via`, sorted.
+    pub others: Vec<IpAddr>,
     /// Index of the device; none = the kernel finds it by the next hop.
     pub dev: Option<u32>,
     /// Source address to prefer.
@@ -38,7 +41,16 @@ impl Route {
     /// A route of the main table set by hand.
     #[must_use]
     pub fn new(dst: IpNet) -> Self {
-        Route { dst, via: None, dev: None, src: None, metric: 0, table: TABLE_MAIN, kernel: false }
+        Route {
+            dst,
+            via: None,
+            others: Vec::new(),
+            dev: None,
+            src: None,
+            metric: 0,
+            table: TABLE_MAIN,
+            kernel: false,
+        }
     }
 }
 
@@ -153,13 +165,40 @@ fn route_body(route: &Route) -> RouteMessage {
     if route.dst.prefix_len() > 0 {
         attributes.push(RouteAttribute::Destination(route.dst.network().into()));
     }
-    attributes.extend(route.via.map(|via| RouteAttribute::Gateway(via.into())));
-    attributes.extend(route.dev.map(RouteAttribute::Oif));
+    if route.others.is_empty() {
+        attributes.extend(route.via.map(|via| RouteAttribute::Gateway(via.into())));
+        attributes.extend(route.dev.map(RouteAttribute::Oif));
+    } else {
+        let hops = route.via.iter().chain(&route.others).map(|via| next_hop(*via, route.dev));
+        attributes.push(RouteAttribute::MultiPath(hops.collect()));
+    }
     attributes.extend(route.src.map(|src| RouteAttribute::PrefSource(src.into())));
     if route.metric != 0 {
         attributes.push(RouteAttribute::Priority(route.metric));
     }
     message
+}
+
+fn next_hop(via: IpAddr, dev: Option<u32>) -> RouteNextHop {
+    let mut hop = RouteNextHop::default();
+    hop.interface_index = dev.unwrap_or(0);
+    hop.attributes = vec![RouteAttribute::Gateway(via.into())];
+    hop
+}
+
+/// The next hops of a route that has several.
+fn read_hops(hops: &[RouteNextHop], route: &mut Route) {
+    let via = |hop: &RouteNextHop| {
+        hop.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::Gateway(address) => ip_of(address),
+            _ => None,
+        })
+    };
+    let mut vias: Vec<IpAddr> = hops.iter().filter_map(via).collect();
+    vias.sort_unstable();
+    let mut vias = vias.into_iter();
+    route.via = vias.next();
+    route.others = vias.collect();
 }
 
 fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
@@ -190,6 +229,7 @@ fn read_route(message: &RouteMessage) -> Option<Route> {
             RouteAttribute::Destination(address) => dst = ip_of(address)?,
             RouteAttribute::Gateway(address) => route.via = ip_of(address),
             RouteAttribute::PrefSource(address) => route.src = ip_of(address),
+            RouteAttribute::MultiPath(hops) => read_hops(hops, &mut route),
             RouteAttribute::Oif(index) => route.dev = Some(*index),
             RouteAttribute::Priority(metric) => route.metric = *metric,
             RouteAttribute::Table(table) => route.table = *table,

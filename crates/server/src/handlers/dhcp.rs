@@ -101,7 +101,9 @@ impl Dhcp {
     async fn network_info(&self, rq: Rq<'_>, args: &Args) -> Result<Value, Failure> {
         let ids = [args.text("network_id")?.to_string()];
         let mut tx = self.0.db.read().await.map_err(failure)?;
-        let mut found = infos(rq, &mut tx, &ids, false).await.map_err(failure)?;
+        // Null asks for all subnets; an agent that says nothing gets those with DHCP.
+        let all_subnets = args.0.get("enable_dhcp") == Some(&Value::Null);
+        let mut found = infos(rq, &mut tx, &ids, all_subnets).await.map_err(failure)?;
         Ok(found.pop().unwrap_or(Value::Null))
     }
 

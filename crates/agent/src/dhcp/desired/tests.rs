@@ -28,7 +28,7 @@ fn the_namespace_has_one_device_with_an_address_on_each_served_subnet() {
     expect![[r#"
         qdhcp-74f45ea4-8df5-4445-a6e8-dac22316fcf9
         ns-bbbbbbbb-00 tapbbbbbbbb-00 fa:16:3e:00:00:05 Some(1450) [10.1.0.2/24, 10.2.0.2/24, 10.7.0.2/24, 169.254.169.254/32, 2001:db8:1::2/64, 2001:db8:2::2/64, 2001:db8:3::2/64, fe80::a9fe:a9fe/128]
-        {Route { destination: 0.0.0.0/0, via: Some(10.1.0.1), device: Some("ns-bbbbbbbb-00") }, Route { destination: ::/0, via: Some(2001:db8:1::1), device: Some("ns-bbbbbbbb-00") }}
+        {Route { destination: 0.0.0.0/0, via: [10.1.0.1], device: Some("ns-bbbbbbbb-00") }, Route { destination: ::/0, via: [2001:db8:1::1], device: Some("ns-bbbbbbbb-00") }}
     "#]]
     .assert_eq(&format!(
         "{}\n{}{:?}\n",

@@ -77,9 +77,9 @@ fn a_router_is_a_namespace_with_its_ports() {
         qg-e8db39a5-3d tape8db39a5-3d Some(1500) [203.0.113.171/32, 203.0.113.172/32, 203.0.113.250/24]
         qr-45056033-6c tap45056033-6c Some(1450) [192.168.1.1/24, 2001:db8:5::1/64]
         qr-55056033-6c tap55056033-6c Some(1450) [10.5.0.1/24, 2001:db8:6::1/64]
-        0.0.0.0/0 via Some(203.0.113.1) dev Some("qg-e8db39a5-3d")
-        10.20.0.0/16 via Some(192.168.1.9) dev None
-        198.51.100.0/24 via None dev Some("qg-e8db39a5-3d")
+        0.0.0.0/0 via [203.0.113.1] dev Some("qg-e8db39a5-3d")
+        10.20.0.0/16 via [192.168.1.9] dev None
+        198.51.100.0/24 via [] dev Some("qg-e8db39a5-3d")
     "#]]
     .assert_eq(&text);
 }
@@ -96,7 +96,28 @@ fn a_gateway_outside_of_its_subnet_is_reached_directly() {
         .iter()
         .map(|r| format!("{} {:?}", r.destination, r.via))
         .collect();
-    assert_eq!(routes, ["0.0.0.0/0 Some(100.64.0.1)", "100.64.0.1/32 None"]);
+    assert_eq!(routes, ["0.0.0.0/0 [100.64.0.1]", "100.64.0.1/32 []"]);
+}
+
+#[test]
+fn extra_routes_share_a_destination_and_override_the_gateway() {
+    let mut router = router();
+    router.gw_port.as_mut().unwrap().extra_subnets.clear();
+    let route = |destination: &str, nexthop: &str| model::l3::ExtraRoute {
+        destination: destination.parse().unwrap(),
+        nexthop: nexthop.parse().unwrap(),
+    };
+    router.routes = vec![
+        route("10.20.0.0/16", "192.168.1.9"),
+        route("10.20.0.0/16", "192.168.1.8"),
+        route("0.0.0.0/0", "10.5.0.7"),
+    ];
+    let routes: Vec<String> = desired(&router, &options())
+        .routes
+        .iter()
+        .map(|r| format!("{} {:?}", r.destination, r.via))
+        .collect();
+    assert_eq!(routes, ["0.0.0.0/0 [10.5.0.7]", "10.20.0.0/16 [192.168.1.8, 192.168.1.9]"]);
 }
 
 #[test]

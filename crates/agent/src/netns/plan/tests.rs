@@ -66,7 +66,7 @@ fn a_namespace_is_made_in_order() {
         &expect![[r#"
         AddDevice("qg-0123456789a")
         AddAddress("qg-0123456789a", 172.24.4.10/24)
-        AddRoute(Route { destination: 0.0.0.0/0, via: Some(172.24.4.1), device: Some("qg-0123456789a") })
+        AddRoute(Route { destination: 0.0.0.0/0, via: [172.24.4.1], device: Some("qg-0123456789a") })
         Announce("qg-0123456789a", 172.24.4.10)
     "#]],
     );
@@ -98,19 +98,19 @@ fn drift_is_repaired() {
     device.addresses = BTreeMap::from([(net("172.24.4.10/24"), true)]);
     there.devices.insert("qr-gone".to_owned(), FoundDevice::default());
     there.routes =
-        [Route { destination: net("10.9.0.0/16"), via: None, device: Some("lo".to_owned()) }].into();
+        [Route { destination: net("10.9.0.0/16"), via: Vec::new(), device: Some("lo".to_owned()) }].into();
     check(
         &wanted,
         &there,
         &expect![[r#"
-        DeleteRoute(Route { destination: 10.9.0.0/16, via: None, device: Some("lo") })
+        DeleteRoute(Route { destination: 10.9.0.0/16, via: [], device: Some("lo") })
         DeleteDevice("qr-gone")
         SetMac("qg-0123456789a")
         SetMtu("qg-0123456789a")
         SetUp("qg-0123456789a")
         DeleteAddress("qg-0123456789a", 172.24.4.10/24)
         AddAddress("qg-0123456789a", 172.24.4.10/24)
-        AddRoute(Route { destination: 0.0.0.0/0, via: Some(172.24.4.1), device: Some("qg-0123456789a") })
+        AddRoute(Route { destination: 0.0.0.0/0, via: [172.24.4.1], device: Some("qg-0123456789a") })
         Announce("qg-0123456789a", 172.24.4.10)
     "#]],
     );
@@ -144,9 +144,9 @@ fn the_way_to_a_gateway_outside_comes_before_the_route_through_it() {
         &wanted,
         &there,
         &expect![[r#"
-        DeleteRoute(Route { destination: 0.0.0.0/0, via: Some(172.24.4.1), device: Some("qg-0123456789a") })
-        AddRoute(Route { destination: 10.0.0.1/32, via: None, device: Some("qg-0123456789a") })
-        AddRoute(Route { destination: 0.0.0.0/0, via: Some(10.0.0.1), device: Some("qg-0123456789a") })
+        DeleteRoute(Route { destination: 0.0.0.0/0, via: [172.24.4.1], device: Some("qg-0123456789a") })
+        AddRoute(Route { destination: 10.0.0.1/32, via: [], device: Some("qg-0123456789a") })
+        AddRoute(Route { destination: 0.0.0.0/0, via: [10.0.0.1], device: Some("qg-0123456789a") })
     "#]],
     );
 }
