@@ -179,80 +179,47 @@ pub(crate) async fn network_removed(app: &App, network: &str, host: &str) {
 mod tests {
     use super::*;
 
+    /// One change (resource, verb, before, after; null = none) and what is told of it: method, and whether the
+    /// network is scheduled first.
+    type Case = (&'static str, Verb, Value, Value, Option<(&'static str, bool)>);
+
+    fn check(cases: Vec<Case>) {
+        for (resource, verb, before, after, expected) in cases {
+            let body = |value: &Value| value.as_object().cloned();
+            let change =
+                Change { resource, verb, id: "x".into(), before: body(&before), after: body(&after) };
+            let message = message(&change);
+            let told = message.as_ref().map(|m| (m.method, m.schedules));
+            assert_eq!(told, expected, "{resource} {verb:?} {before} {after}");
+            assert!(message.is_none_or(|m| m.network == "n"), "{resource} {verb:?}");
+        }
+    }
+
     #[test]
-    fn what_dhcp_agents_are_told() {
-        let body = |value: Value| value.as_object().cloned();
+    fn what_is_told_of_networks_and_subnets() {
+        let net = || json!({"id": "n", "mtu": 1});
+        let subnet = || json!({"id": "s", "network_id": "n"});
+        check(vec![
+            ("network", Verb::Created, Value::Null, net(), None),
+            ("network", Verb::Updated, net(), net(), Some(("network_update_end", false))),
+            ("network", Verb::Deleted, net(), Value::Null, Some(("network_delete_end", false))),
+            ("subnet", Verb::Created, Value::Null, subnet(), Some(("subnet_create_end", true))),
+            ("subnet", Verb::Deleted, subnet(), Value::Null, Some(("subnet_delete_end", false))),
+            ("router", Verb::Updated, net(), net(), None),
+        ]);
+    }
+
+    #[test]
+    fn what_is_told_of_ports() {
         let port =
             |ip: &str, status: &str| json!({"id": "p", "network_id": "n", "fixed_ips": ip, "status": status});
         let reserved = json!({"id": "p", "network_id": "n", "device_id": "reserved_dhcp_port"});
-        let net = || json!({"id": "n", "mtu": 1});
-        let subnet = || json!({"id": "s", "network_id": "n"});
-        for (case, resource, verb, before, after, expected) in [
-            ("a network is made", "network", Verb::Created, None, Some(net()), None),
-            (
-                "a network changes",
-                "network",
-                Verb::Updated,
-                Some(net()),
-                Some(net()),
-                Some(("network_update_end", false)),
-            ),
-            (
-                "a network goes",
-                "network",
-                Verb::Deleted,
-                Some(net()),
-                None,
-                Some(("network_delete_end", false)),
-            ),
-            (
-                "a subnet is made",
-                "subnet",
-                Verb::Created,
-                None,
-                Some(subnet()),
-                Some(("subnet_create_end", true)),
-            ),
-            (
-                "a subnet goes",
-                "subnet",
-                Verb::Deleted,
-                Some(subnet()),
-                None,
-                Some(("subnet_delete_end", false)),
-            ),
-            (
-                "a port is made",
-                "port",
-                Verb::Created,
-                None,
-                Some(port("1", "x")),
-                Some(("port_create_end", true)),
-            ),
-            (
-                "a reserved port",
-                "port",
-                Verb::Created,
-                None,
-                Some(reserved),
-                Some(("port_create_end", false)),
-            ),
-            (
-                "a port's address",
-                "port",
-                Verb::Updated,
-                Some(port("1", "x")),
-                Some(port("2", "x")),
-                Some(("port_update_end", false)),
-            ),
-            ("a port's status", "port", Verb::Updated, Some(port("1", "x")), Some(port("1", "y")), None),
-            ("a router", "router", Verb::Updated, None, Some(net()), None),
-        ] {
-            let (before, after) = (before.and_then(body), after.and_then(body));
-            let change = Change { resource, verb, id: "x".into(), before, after };
-            let message = message(&change);
-            assert_eq!(message.as_ref().map(|m| (m.method, m.schedules)), expected, "{case}");
-            assert!(message.is_none_or(|m| m.network == "n"), "{case}");
-        }
+        check(vec![
+            ("port", Verb::Created, Value::Null, port("1", "x"), Some(("port_create_end", true))),
+            ("port", Verb::Created, Value::Null, reserved, Some(("port_create_end", false))),
+            ("port", Verb::Updated, port("1", "x"), port("2", "x"), Some(("port_update_end", false))),
+            ("port", Verb::Updated, port("1", "x"), port("1", "y"), None),
+            ("port", Verb::Deleted, port("1", "x"), Value::Null, Some(("port_delete_end", false))),
+        ]);
     }
 }
