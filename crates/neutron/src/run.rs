@@ -94,9 +94,8 @@ async fn serve(config: &Config, home: &Path, with_agents: bool) -> Result<(), St
     }
     tracing::info!(%listen, host, "ready: http://{listen}/");
     let mut asked = ended.clone();
-    let http = axum::serve(socket, server::api::router(app))
-        .with_graceful_shutdown(async move { drop(asked.wait_for(|end| *end).await) });
-    let http = tokio::spawn(http.into_future());
+    let end_of_http = async move { drop(asked.wait_for(|end| *end).await) };
+    let http = tokio::spawn(server::api::serve_on(app, socket, end_of_http));
     let outcome = tokio::select! {
         done = service::asked_to_end() => done.map_err(|e| format!("signals cannot be watched: {e}")),
         Some(done) = agents.join_next() => Err(match done {

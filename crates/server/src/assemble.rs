@@ -84,7 +84,7 @@ pub async fn server(config: &Config, home: &Path, transport: &Transport) -> Resu
     let options = ServerOptions::load(config).map_err(words)?;
     let listen = address(config, &options)?;
     let ml2 = Ml2::new(ml2::options::Groups::load(config).map_err(words)?)?;
-    let catalog = Catalog::load(extensions::ALL, &aliases(&ml2))?;
+    let catalog = catalog(&ml2)?;
     let policy = policy::Rules::load(&policy::Options::load(config).map_err(words)?, home, &catalog);
     let db = open(config).await?;
     db.write(sync, &ml2)
@@ -103,20 +103,13 @@ async fn sync(tx: &mut Tx, ml2: &Ml2) -> Result<(), Stop> {
     ml2::allocation::sync(tx, ml2).await
 }
 
-/// The aliases that are in force: all that is known, without those whose driver is not configured, and without
-/// those that build on one of these.
-fn aliases(ml2: &Ml2) -> Vec<&'static str> {
+/// What is in force: all that is known, without those whose driver is not configured, and without those that
+/// build on one of these.
+fn catalog(ml2: &Ml2) -> Result<Catalog, String> {
     let driver = |name: &str| ml2.extension_drivers.iter().any(|d| d == name);
     let mut loaded: Vec<_> = extensions::ALL.to_vec();
     loaded.retain(|e| e.alias != "port-security" || driver("port_security"));
-    loop {
-        let there: Vec<&str> = loaded.iter().map(|e| e.alias).collect();
-        let before = there.len();
-        loaded.retain(|e| e.requires.iter().all(|needed| there.contains(needed)));
-        if loaded.len() == before {
-            return there;
-        }
-    }
+    Catalog::everything(&loaded)
 }
 
 /// Where to listen. Whoever reaches a server without authentication is an administrator: it is not to be

@@ -188,6 +188,11 @@ fn people_see_and_do_what_policy_lets_them() {
 }
 
 #[test]
+fn quotas_are_counted_where_they_are_used_up() {
+    play("quotas");
+}
+
+#[test]
 fn the_rest_of_the_engine() {
     play("engine");
 }
