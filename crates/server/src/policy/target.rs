@@ -60,6 +60,12 @@ impl Parents {
             let mut query = Query::among(shape.resource, "id", &ids);
             query.fields = Some(fields.clone());
             let page = store::list(rq, tx, shape.resource, &query).await?;
+            let there = page.column("id");
+            if let Some(gone) =
+                ids.iter().find(|id| !there.iter().any(|there| there.eq_ignore_ascii_case(id)))
+            {
+                return Err((shape.resource.not_found)(gone).into());
+            }
             for at in 0..page.rows.len() {
                 let value = row(&page, at);
                 for field in &fields {

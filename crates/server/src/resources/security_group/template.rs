@@ -112,6 +112,7 @@ pub(super) async fn rules_for(tx: &mut Tx, is_default: bool, id: &str) -> Result
         if rule.get("remote_group_id").and_then(Value::as_str) == Some(PARENT) {
             rule.insert("remote_group_id".into(), Value::from(id));
         }
+        rule.insert("description".into(), Value::Null);
         rule.retain(|name, _| {
             !["id", "used_in_default_sg", "used_in_non_default_sg"].contains(&name.as_str())
         });
