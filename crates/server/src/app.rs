@@ -85,6 +85,11 @@ impl App {
         agents::moment((self.clock)())
     }
 
+    /// A random number below `sides`; 0 where there is nothing to choose from.
+    pub fn dice(&self, sides: usize) -> usize {
+        if sides < 2 { 0 } else { rand::random_range(0..sides) }
+    }
+
     /// A fresh id.
     pub fn fresh_id(&self) -> String {
         uuid::Uuid::new_v4().to_string()

@@ -140,6 +140,7 @@ faults! {
     409 ServicePortInUse { port_id, reason } "Port {port_id} cannot be deleted directly via the port API: {reason}.";
     409 PortBound { port_id, vif_type, old_mac, new_mac } "Unable to complete operation on port {port_id}, port is already bound, port type: {vif_type}, old_mac {old_mac}, new_mac {new_mac}.";
     409 MacAddressInUse { net_id, mac } "Unable to complete operation for network {net_id}. The mac address {mac} is in use.";
+    409 IpamValueInvalid { text } "{text}";
     409 IpAddressAlreadyAllocated { ip, subnet_id } "IP address {ip} already allocated in subnet {subnet_id}";
     409 IpAddressGenerationFailure { net_id } "No more IP addresses available on network {net_id}.";
     409 IpAddressGenerationFailureNoMatchingSubnet { network_id, service_type } "No valid service subnet for the given device owner, network {network_id}, service type {service_type}.";
@@ -170,7 +171,7 @@ faults! {
     404 SubnetPoolNotFound { subnetpool_id } "Subnet pool {subnetpool_id} could not be found.";
     409 SubnetPoolQuotaExceeded { } "Per-project subnet pool prefix quota exceeded.";
     409 AddressScopePrefixConflict { } "Failed to associate address scope: subnetpools within an address scope must have unique prefixes.";
-    500 SubnetAllocationError { reason } "Failed to allocate subnet: {reason}.";
+    409 SubnetAllocationError { reason } "Failed to allocate subnet: {reason}.";
     // agents and their schedulers
     404 AgentNotFound { id } "Agent {id} could not be found.";
     404 InvalidDHCPAgent { id } "Agent {id} is not a valid DHCP Agent or has been disabled.";

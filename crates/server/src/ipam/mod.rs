@@ -1,6 +1,9 @@
 //! Addresses: pools, what is free, who has what.
 
+pub mod plan;
+pub mod prefixes;
 pub mod range;
+pub mod take;
 
 use range::Number;
 use std::collections::HashMap;

@@ -29,5 +29,5 @@ pub async fn update(rq: Rq<'_>, tx: &mut Tx, id: &str, changes: Body) -> Result<
 /// Removes a port; one that is gone is no error.
 pub async fn delete(rq: Rq<'_>, tx: &mut Tx, id: &str) -> Result<(), Stop> {
     let ctx = elevated(rq.ctx);
-    internal::delete_in(Rq { ctx: &ctx, ..rq }, tx, PORT, id).await.map(|_| ())
+    crate::resources::port::delete_in(Rq { ctx: &ctx, ..rq }, tx, id).await
 }

@@ -1,0 +1,217 @@
+//! Binding ports: which segment of its network a port is wired to on its host, and by whom.
+//!
+//! It happens outside of the transaction that made or changed the port, as upstream: what is decided is stored
+//! only if the binding is still the one it was decided for.
+
+use crate::agents;
+use crate::attr::Body;
+use crate::db::{Stop, Tx};
+use crate::ml2::mech::{Agent, Mechanism};
+use crate::ml2::segment::Wanted;
+use crate::notify::{Change, Verb};
+use crate::p;
+use crate::request::Rq;
+use crate::resources::network::segments::{self, Segment};
+use crate::resources::port::PORT;
+use crate::resources::port::binding::{self, Binding, FAILED, UNBOUND};
+use crate::store;
+use serde_json::Value;
+
+/// Attempts to store a binding that somebody else keeps changing.
+const ATTEMPTS_MAX: u32 = 10;
+
+/// A port that waits to be bound, with all that decides.
+#[derive(Debug, Clone)]
+struct Waiting {
+    port: String,
+    binding: Binding,
+    segments: Vec<Segment>,
+    /// The agents of the port's host that each mechanism driver could use.
+    agents: Vec<(Mechanism, Option<Agent>)>,
+}
+
+/// What was decided: a driver and a segment, or why there is none.
+#[derive(Debug, Clone, PartialEq)]
+enum Decision {
+    Bound { driver: Mechanism, segment: String },
+    Failed { reasons: Vec<String> },
+}
+
+/// Binds a port where it names a host and is not bound; does nothing otherwise, so it is safe at any time.
+pub async fn bind(rq: Rq<'_>, port: &str) -> Result<(), Stop> {
+    for _ in 0..ATTEMPTS_MAX {
+        let waiting = {
+            let mut tx = rq.app.db.read().await?;
+            waiting(rq, &mut tx, port).await?
+        };
+        let Some(waiting) = waiting else { return Ok(()) };
+        let decision = decide(&waiting);
+        if let Decision::Failed { reasons } = &decision {
+            let (host, vnic) = (&waiting.binding.host, &waiting.binding.vnic_type);
+            tracing::warn!(port, host, vnic, "the port could not be bound: {}", reasons.join("; "));
+            if waiting.binding.vif_type == FAILED {
+                return Ok(());
+            }
+        }
+        let commit = Commit { rq, waiting: &waiting, decision: &decision };
+        if rq.app.write(store_decision, &commit).await? {
+            return Ok(());
+        }
+    }
+    tracing::warn!(port, "the port's binding kept changing while it was decided");
+    Ok(())
+}
+
+async fn waiting(rq: Rq<'_>, tx: &mut Tx, port: &str) -> Result<Option<Waiting>, Stop> {
+    let Some(binding) = binding::of(tx, port).await? else { return Ok(None) };
+    if binding.host.is_empty() || ![UNBOUND, FAILED].contains(&binding.vif_type.as_str()) {
+        return Ok(None);
+    }
+    let Some(row) = tx.opt("SELECT network_id FROM ports WHERE id = ?", p![port]).await? else {
+        return Ok(None);
+    };
+    let segments = segments::of(tx, &row.text(0)).await?;
+    if segments.is_empty() {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    for mechanism in &rq.app.ml2.mechanisms {
+        let Some(agent_type) = mechanism.agent_type() else { continue };
+        let agent = agents::on_host(tx, agent_type, &binding.host).await?;
+        let (now, down) = ((rq.app.clock)(), rq.app.agents.agent_down_time);
+        let agent = agent.map(|a| Agent { alive: a.alive(now, down), configurations: a.configurations });
+        found.push((*mechanism, agent));
+    }
+    Ok(Some(Waiting { port: port.to_string(), binding, segments, agents: found }))
+}
+
+/// The first driver whose agent on the host is alive and can wire a segment. Pure.
+fn decide(waiting: &Waiting) -> Decision {
+    let mut reasons = Vec::new();
+    for (driver, agent) in &waiting.agents {
+        let name = driver.name();
+        if !driver.supports(&waiting.binding.vnic_type) {
+            reasons.push(format!("{name} makes no ports of type {}", waiting.binding.vnic_type));
+            continue;
+        }
+        let Some(agent) = agent else {
+            reasons.push(format!("{name} has no agent on {}", waiting.binding.host));
+            continue;
+        };
+        if !agent.alive {
+            reasons.push(format!("{name}'s agent on {} has not reported lately", waiting.binding.host));
+            continue;
+        }
+        for segment in &waiting.segments {
+            match driver.refusal(agent, &segment.what) {
+                None => return Decision::Bound { driver: *driver, segment: segment.id.clone() },
+                Some(why) => reasons.push(format!("{name}, {}: {why}", describe(&segment.what))),
+            }
+        }
+    }
+    if reasons.is_empty() {
+        reasons.push("there is no mechanism driver that binds ports ([ml2] mechanism_drivers)".into());
+    }
+    Decision::Failed { reasons }
+}
+
+fn describe(segment: &Wanted) -> String {
+    let physical = segment.physical_network.as_deref().map(|n| format!(" {n}")).unwrap_or_default();
+    let id = segment.segmentation_id.map(|id| format!(" {id}")).unwrap_or_default();
+    format!("{} segment{physical}{id}", segment.kind.name())
+}
+
+struct Commit<'a> {
+    rq: Rq<'a>,
+    waiting: &'a Waiting,
+    decision: &'a Decision,
+}
+
+/// Stores a decision; false when the binding has changed since.
+async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<bool, Stop> {
+    let Commit { rq, waiting, decision } = *commit;
+    let (port, old) = (waiting.port.as_str(), &waiting.binding);
+    let (vif_type, details) = match decision {
+        Decision::Failed { .. } => (FAILED, String::new()),
+        Decision::Bound { driver, .. } => {
+            (driver.vif_type(), Value::Object(driver.vif_details(rq.app.ml2.port_filter)).to_string())
+        }
+    };
+    let before = store::get(rq, tx, &PORT, port).await?;
+    let sql = "UPDATE ml2_port_bindings SET vif_type = ?, vif_details = ? WHERE port_id = ? AND host = ? AND vif_type = ? AND vnic_type = ? AND profile = ? AND status = 'ACTIVE'";
+    let params = p![vif_type, details, port, &old.host, &old.vif_type, &old.vnic_type, &old.profile];
+    if tx.exec(sql, params).await?.affected == 0 {
+        return Ok(false);
+    }
+    let sql = "DELETE FROM ml2_port_binding_levels WHERE port_id = ? AND host = ?";
+    tx.exec(sql, p![port, &old.host]).await?;
+    if let Decision::Bound { driver, segment } = decision {
+        let sql = "INSERT INTO ml2_port_binding_levels (port_id, host, level, driver, segment_id) VALUES (?, ?, 0, ?, ?)";
+        tx.exec(sql, p![port, &old.host, driver.name(), segment]).await?;
+    }
+    store::touch(rq, tx, &PORT, port).await?;
+    let after: Option<Body> = store::get(rq, tx, &PORT, port).await?;
+    tx.announce(Change { resource: "port", verb: Verb::Updated, id: port.to_string(), before, after });
+    Ok(true)
+}
+
+/// The ports of a host that no driver could bind: to be tried again when its agent comes back.
+pub async fn failed_on(tx: &mut Tx, host: &str) -> Result<Vec<String>, Stop> {
+    let sql = "SELECT port_id FROM ml2_port_bindings WHERE host = ? AND vif_type = ? AND status = 'ACTIVE'";
+    Ok(tx.all(sql, p![host, FAILED]).await?.iter().map(|row| row.text(0)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ml2::segment::Kind;
+    use serde_json::json;
+
+    fn decided(agent: Option<(bool, Value)>, vnic_type: &str) -> String {
+        let segment = |id: &str, kind, physical: Option<&str>| Segment {
+            id: id.into(),
+            what: Wanted { kind, physical_network: physical.map(Into::into), segmentation_id: Some(7) },
+        };
+        let agent = agent.map(|(alive, configurations)| Agent { alive, configurations });
+        let waiting = Waiting {
+            port: "p".into(),
+            binding: Binding {
+                host: "compute1".into(),
+                vif_type: UNBOUND.into(),
+                vnic_type: vnic_type.into(),
+                profile: String::new(),
+            },
+            segments: vec![segment("s1", Kind::Vlan, Some("physnet1")), segment("s2", Kind::Vxlan, None)],
+            agents: vec![(Mechanism::LinuxBridge, agent)],
+        };
+        match decide(&waiting) {
+            Decision::Bound { driver, segment } => format!("{} {segment}", driver.name()),
+            Decision::Failed { reasons } => reasons.join("; "),
+        }
+    }
+
+    #[test]
+    fn the_first_segment_that_the_hosts_agent_can_wire_is_taken() {
+        let both = json!({"interface_mappings": {"physnet1": "eth1"}, "tunnel_types": ["vxlan"]});
+        let tunnels = json!({"tunnel_types": ["vxlan"]});
+        let cases = [
+            (Some((true, both.clone())), "normal", "linuxbridge s1"),
+            (Some((true, tunnels)), "normal", "linuxbridge s2"),
+            (
+                Some((false, both.clone())),
+                "normal",
+                "linuxbridge's agent on compute1 has not reported lately",
+            ),
+            (None, "normal", "linuxbridge has no agent on compute1"),
+            (Some((true, both)), "direct", "linuxbridge makes no ports of type direct"),
+            (
+                Some((true, json!({}))),
+                "normal",
+                "linuxbridge, vlan segment physnet1 7: the agent has no mapping for physical network physnet1; linuxbridge, vxlan segment 7: the agent has no tunnels of type vxlan",
+            ),
+        ];
+        for (agent, vnic_type, expected) in cases {
+            assert_eq!(decided(agent, vnic_type), expected);
+        }
+    }
+}
