@@ -4,19 +4,34 @@ mod address_scope;
 mod agent;
 mod agent_resources_synced;
 mod agent_sort_key;
+mod allowed_address_pairs;
 mod availability_zone;
 mod availability_zone_filter;
+mod binding;
+mod core;
+mod default_subnetpools;
 mod dhcp_agent_scheduler;
+mod dns_integration;
 mod engine;
 mod ext_gw_mode;
+mod external_net;
+mod extra_dhcp_opt;
 mod extraroute;
 mod extraroute_atomic;
 mod fip_port_details;
 mod flavors;
 mod floatingip_router_writable;
+mod ip_substring_filtering;
 mod l3_agent_scheduler;
 mod l3_flavors;
+mod multi_provider;
+mod net_mtu;
+mod net_mtu_writable;
+mod network_availability_zone;
+mod port_mac_address_regenerate;
+mod port_security;
 mod port_security_groups_filtering;
+mod provider;
 mod quota_check_limit;
 mod quota_check_limit_default;
 mod quota_details;
@@ -38,11 +53,34 @@ mod standard_attr_revisions;
 mod standard_attr_tag;
 mod standard_attr_timestamp;
 mod stateful_security_group;
+mod subnet_allocation;
+mod subnet_external_network;
+mod subnet_service_types;
+mod subnetpool_prefix_ops;
 
 use crate::extension::Extension;
 
 /// All that this program knows, in the order in which their attributes and hooks apply.
 pub static ALL: &[&Extension] = &[
+    &core::RESOURCES,
+    &provider::EXTENSION,
+    &multi_provider::EXTENSION,
+    &external_net::EXTENSION,
+    &net_mtu::EXTENSION,
+    &net_mtu_writable::EXTENSION,
+    &port_security::EXTENSION,
+    &binding::EXTENSION,
+    &allowed_address_pairs::EXTENSION,
+    &extra_dhcp_opt::EXTENSION,
+    &dns_integration::EXTENSION,
+    &subnet_allocation::EXTENSION,
+    &default_subnetpools::EXTENSION,
+    &subnetpool_prefix_ops::EXTENSION,
+    &subnet_service_types::EXTENSION,
+    &subnet_external_network::EXTENSION,
+    &network_availability_zone::EXTENSION,
+    &ip_substring_filtering::EXTENSION,
+    &port_mac_address_regenerate::EXTENSION,
     &router::EXTENSION,
     &ext_gw_mode::EXTENSION,
     &extraroute::EXTENSION,
@@ -87,4 +125,5 @@ pub static ALL: &[&Extension] = &[
     &quota_check_limit_default::EXTENSION,
     &availability_zone::EXTENSION,
     &availability_zone_filter::EXTENSION,
+    &core::ANNOUNCEMENTS,
 ];

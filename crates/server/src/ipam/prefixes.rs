@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn sets_of_prefixes_are_kept_small() {
         assert_eq!(show(&compact(&nets("10.0.1.0/24 10.0.0.0/24 10.0.0.0/25"))), "10.0.0.0/23");
-        assert_eq!(show(&compact(&nets("fd00:1::/48 fd00::/48"))), "fd00::/47");
+        assert_eq!(show(&compact(&nets("fd00:0:1::/48 fd00::/48"))), "fd00::/47");
         let cases = [
             ("10.0.0.0/24", "10.0.0.0/26", "10.0.0.64/26 10.0.0.128/25"),
             ("10.0.0.0/24", "10.0.0.0/8", ""),

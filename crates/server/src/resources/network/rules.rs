@@ -229,7 +229,7 @@ pub fn check_subnet_mtu(network: &str, mtu: i64, versions: &[i64]) -> Result<(),
 async fn delete(rq: Rq<'_>, tx: &mut Tx, old: &Body) -> Result<(), Stop> {
     let id = text(old, "id");
     // Upstream removes the floating IPs that nobody uses before it looks for ports.
-    port::remove_idle_floating_ips(rq, tx, id).await?;
+    crate::resources::floatingip::delete_unused(rq, tx, id).await?;
     let sql = format!(
         "SELECT id FROM ports WHERE network_id = ? AND device_owner NOT IN ({AUTO_DELETED}) ORDER BY id"
     );

@@ -10,7 +10,7 @@ mod filter;
 mod update;
 
 pub use create::create_in;
-pub use delete::{delete_in, remove_idle_floating_ips};
+pub use delete::delete_in;
 pub use update::update_in;
 
 use crate::attr::{self, Attr, Body, Check, Condition, Default, Filter, Home, Literal};

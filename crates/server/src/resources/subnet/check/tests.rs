@@ -37,7 +37,10 @@ fn a_subnet_is_refused_in_upstreams_words() {
             json!({"dns_nameservers": ["fd00::1"]}),
             "dns_nameserver 'fd00::1' does not match the ip_version '4'",
         ),
-        (json!({"dns_nameservers": ["1.1.1.1"; 6]}), "DNSNameServersExhausted"),
+        (
+            json!({"dns_nameservers": ["1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.1.4", "1.1.1.5", "1.1.1.6"]}),
+            "DNSNameServersExhausted",
+        ),
         (json!({"ipv6_ra_mode": "slaac"}), "ipv6_ra_mode is not valid when ip_version is 4"),
         (json!({"ip_version": 6, "cidr": "::/0"}), "IPv6 subnet '::' is not supported"),
         (json!({"ip_version": 6, "cidr": "fd00:17::/127"}), small),
