@@ -38,6 +38,7 @@ IDENTITIES = {
 
 UUID = re.compile(r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}')
 MAC = re.compile(r'\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b')
+IPV4 = re.compile(r'(?<![\d.])\d+\.\d+\.\d+\.\d+(?![\d/]|\.\d)')
 TIME = re.compile(r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?')
 ADDRESS_KEYS = ('ip_address', 'floating_ip_address', 'fixed_ip_address')
 TAG_KEYS = ('provider:segmentation_id', 'segmentation_id')
@@ -53,7 +54,8 @@ class Names:
         self.raw = {}      # name -> raw value
         self.name = {}     # raw value -> name
         self.ids = set(UUID.findall(text))
-        self.literals = set(re.split(r'[^0-9A-Za-z:.]', text))
+        spelled = re.sub(r'"(start|end)": "[^"]*"', '', text)  # what is drawn from a pool may be its edge
+        self.literals = set(re.split(r'[^0-9A-Za-z:.]', spelled))
         self.fixed_numbers = {int(x) for x in re.findall(r'segmentation_id["=: ]+(\d+)', text)}
 
     def add(self, name, raw):
@@ -78,9 +80,12 @@ class Names:
     def random(self, key, value):
         if isinstance(value, int) and not isinstance(value, bool):
             return key in TAG_KEYS and value not in self.fixed_numbers
-        if not isinstance(value, str) or value in self.literals or value in self.ids:
+        if not isinstance(value, str) or self.literal(value) or value in self.ids:
             return False
         return bool(UUID.fullmatch(value) or MAC.fullmatch(value) or key in ADDRESS_KEYS)
+
+    def literal(self, value):
+        return value.split('/')[0] in self.literals
 
     def note(self, body):
         """Gateways follow from the CIDR, they are not drawn."""
@@ -109,11 +114,19 @@ class Names:
             for form in {raw, raw.replace('.', '-')}:
                 pattern = rf'(?<![0-9A-Za-z:.]){re.escape(form)}(?![0-9A-Za-z:]|\.\d)'
                 text = re.sub(pattern, f'<{self.name[raw]}>', text)
-        if key in ADDRESS_KEYS and '<' not in text and text and text not in self.literals:
+        if key in ADDRESS_KEYS and '<' not in text and text and not self.literal(text):
             return '<address>'
+        if key in ('hostname', 'fqdn'):
+            text = re.sub(r'^host-([0-9a-f]+(?:-[0-9a-f]*)+)', self.hide_host, text)
+        if key == 'message':
+            text = IPV4.sub(lambda m: m[0] if m[0] in self.literals else '<address>', text)
         text = UUID.sub(lambda m: m[0] if m[0] in self.ids else '<id>', text)
         text = MAC.sub(lambda m: m[0] if m[0] in self.literals else '<mac>', text)
         return text if key == 'updated' else TIME.sub('<time>', text)
+
+    def hide_host(self, match):
+        plain = {match[1].replace('-', '.'), match[1].replace('-', ':')}
+        return match[0] if plain & self.literals else 'host-<address>'
 
     def fill(self, text):
         """<name> in a request becomes the raw value."""

@@ -52,7 +52,7 @@ impl Compare<'_> {
                 }
             }
             (Value::Array(o), Value::Array(t)) => self.list(path, inside, o, t, found),
-            (ours, theirs) if ours == theirs => (),
+            (ours, theirs) if sets(ours) == sets(theirs) => (),
             (ours, theirs) => {
                 let kind = if path.starts_with(".NeutronError") { "words" } else { "value" };
                 found.push(difference(
@@ -96,6 +96,23 @@ impl Compare<'_> {
         self.value(path, inside, ours, theirs, &mut found);
         found.is_empty()
     }
+}
+
+/// Python prints its sets, `{'b', 'a'}`, in no order.
+fn sets(value: &Value) -> Value {
+    let Value::String(text) = value else { return value.clone() };
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, inside, after)) = rest.split_once("{'").and_then(|(before, rest)| {
+        let (inside, after) = rest.split_once("'}")?;
+        Some((before, inside, after))
+    }) {
+        let mut elements: Vec<_> = inside.split("', '").collect();
+        elements.sort_unstable();
+        out += &format!("{before}{{'{}'}}", elements.join("', '"));
+        rest = after;
+    }
+    Value::String(out + rest)
 }
 
 fn brief(value: &Value) -> String {

@@ -1,7 +1,7 @@
-//! The plainest HTTP client, so that requests go out exactly as recorded, and the server they go to.
+//! The plainest HTTP client, so that requests go out exactly as recorded.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 
 /// What came back.
 pub struct Answer {
@@ -36,26 +36,4 @@ pub fn ask(server: SocketAddr, method: &str, path: &str, headers: &[(String, Str
     let headers =
         lines.filter_map(|l| l.split_once(": ")).map(|(k, v)| (k.to_string(), v.to_string())).collect();
     Answer { status, headers, body: body.to_string() }
-}
-
-/// A server on an empty database.
-pub struct Server {
-    pub address: SocketAddr,
-    _ours: Option<crate::world::Served>,
-}
-
-impl Server {
-    /// Starts ours with all that it can do, or takes the one that `TRANSCRIPT_SERVER` names.
-    pub fn start() -> Server {
-        match std::env::var("TRANSCRIPT_SERVER") {
-            Ok(named) => {
-                let address = named.to_socket_addrs().expect("host:port").next().expect("an address");
-                Server { address, _ours: None }
-            }
-            Err(_) => {
-                let ours = crate::world::serve(server::extensions::ALL);
-                Server { address: ours.address, _ours: Some(ours) }
-            }
-        }
-    }
 }

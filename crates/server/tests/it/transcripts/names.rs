@@ -20,7 +20,7 @@ pub struct Names {
 impl Names {
     /// `text` is all that the requests say: what is spelled out there is not random.
     pub fn new(text: &str) -> Names {
-        let literals = text
+        let literals = without_pools(text)
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == ':' || c == '.'))
             .map(String::from)
             .chain(windows(text, 36).filter(|w| is_uuid(w)).map(String::from))
@@ -79,8 +79,12 @@ impl Names {
     }
 
     fn random(&self, key: &str, value: &str) -> bool {
-        !self.literals.contains(value)
+        !self.literal(value)
             && (is_uuid(value) || is_mac(value) || (ADDRESS_KEYS.contains(&key) && !value.is_empty()))
+    }
+
+    fn literal(&self, value: &str) -> bool {
+        self.literals.contains(value.split('/').next().unwrap_or_default())
     }
 
     fn random_number(&self, key: &str, value: u64) -> bool {
@@ -131,17 +135,31 @@ impl Names {
                 named = replace(&named, &dashed, &format!("<{name}>"));
             }
         }
-        if ADDRESS_KEYS.contains(&key)
-            && !named.contains('<')
-            && !named.is_empty()
-            && !self.literals.contains(&named)
-        {
+        if ADDRESS_KEYS.contains(&key) && !named.contains('<') && !named.is_empty() && !self.literal(&named) {
             return "<address>".to_string();
         }
+        let named = if ["hostname", "fqdn"].contains(&key) { self.hide_host(named) } else { named };
+        let named = if key == "message" {
+            sweep(&named, ipv4_at, |s| if self.literals.contains(s) { None } else { Some("<address>") })
+        } else {
+            named
+        };
         let keep = |s: &str| self.literals.contains(s);
         let named = sweep(&named, |rest, _| uuid_at(rest), |s| if keep(s) { None } else { Some("<id>") });
         let named = sweep(&named, mac_at, |s| if keep(s) { None } else { Some("<mac>") });
         if key == "updated" { named } else { sweep(&named, |rest, _| time_at(rest), |_| Some("<time>")) }
+    }
+
+    /// `host-10-0-0-5` is named after an address.
+    fn hide_host(&self, text: String) -> String {
+        let Some(rest) = text.strip_prefix("host-") else { return text };
+        let end = rest.find(|c: char| !matches!(c, '0'..='9' | 'a'..='f' | '-')).unwrap_or(rest.len());
+        let dashed = &rest[..end];
+        let plain = [".", ":"].map(|by| dashed.replace('-', by));
+        if !dashed.contains('-') || plain.iter().any(|p| self.literals.contains(p)) {
+            return text;
+        }
+        format!("host-<address>{}", &rest[end..])
     }
 
     /// `<name>` in a request becomes the raw value.
@@ -152,6 +170,19 @@ impl Names {
         }
         out
     }
+}
+
+/// The edges of allocation pools do not count as spelled out: what is drawn from a pool may be its edge.
+fn without_pools(text: &str) -> String {
+    let mut out = text.to_string();
+    for key in ["\"start\": \"", "\"end\": \""] {
+        while let Some(at) = out.find(key) {
+            let value = at + key.len();
+            let end = out[value..].find('"').map_or(out.len(), |n| value + n + 1);
+            out.replace_range(at..end, "");
+        }
+    }
+    out
 }
 
 fn windows(text: &str, size: usize) -> impl Iterator<Item = &str> {
@@ -215,6 +246,14 @@ fn fits(text: &str, pattern: &str, hex: bool) -> Option<usize> {
 
 fn uuid_at(text: &str) -> Option<usize> {
     fits(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", true)
+}
+
+fn ipv4_at(text: &str, before: Option<char>) -> Option<usize> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let address = text[..end].trim_end_matches('.');
+    let fits = address.split('.').count() == 4 && address.split('.').all(|part| !part.is_empty());
+    let alone = !before.is_some_and(|c| c.is_ascii_digit() || c == '.') && !text[end..].starts_with('/');
+    (fits && alone).then_some(address.len())
 }
 
 fn mac_at(text: &str, before: Option<char>) -> Option<usize> {
