@@ -2,8 +2,9 @@
 
 use server::app::App;
 use server::catalog::Catalog;
-use server::db::Db;
+use server::db::{Db, Stop, Tx};
 use server::extension::Extension;
+use server::ml2::{Groups, Ml2};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,13 +48,34 @@ pub async fn db() -> (Db, Dir) {
     (Db::open_sqlite(&path).await.unwrap(), dir)
 }
 
+/// The network types of the server whose answers were recorded.
+pub fn ml2() -> Ml2 {
+    let list = |text: &str| text.split(',').map(str::to_string).collect::<Vec<_>>();
+    let mut groups = Groups::default();
+    groups.ml2.project_network_types = list("vxlan");
+    groups.ml2.mechanism_drivers = list("linuxbridge,l2population");
+    groups.ml2.extension_drivers = list("port_security,dns");
+    groups.flat.flat_networks = list("public");
+    groups.vlan.network_vlan_ranges = list("public,physnet1:100:199");
+    groups.gre.tunnel_id_ranges = list("1:1000");
+    groups.vxlan.vni_ranges = list("1:1000");
+    groups.geneve.vni_ranges = list("1:1000");
+    groups.geneve.max_header_size = 38;
+    Ml2::new(groups).unwrap()
+}
+
+async fn sync(tx: &mut Tx, ml2: &Ml2) -> Result<(), Stop> {
+    server::ml2::allocation::sync(tx, ml2).await
+}
+
 /// A server with the extensions given.
 pub async fn app(all: &[&'static Extension]) -> (Arc<App>, Dir) {
     let (db, dir) = db().await;
     let catalog = Catalog::everything(all).unwrap();
     let rpc = rpc::Transport::memory().client();
     let (publisher, _) = server::notify::channel();
-    (Arc::new(App::new(db, catalog, rpc, publisher)), dir)
+    db.write(sync, &ml2()).await.unwrap();
+    (Arc::new(App::new(db, catalog, rpc, publisher).with_ml2(ml2())), dir)
 }
 
 /// A server that answers over HTTP until it is dropped.

@@ -10,9 +10,9 @@ use futures_util::future::BoxFuture;
 type Filled<'a> = BoxFuture<'a, Result<(), Stop>>;
 
 // Every function here is a `Fill`; the compiler checks it once.
-const _: [Fill; 2] = [prefixes, shared];
+const _: [Fill; 1] = [prefixes];
 
-pub(super) fn prefixes<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
+pub(super) fn prefixes<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT subnetpool_id, cidr FROM subnetpoolprefixes WHERE subnetpool_id";
         let rows = by_first(among(tx, sql, &ids(page), "ORDER BY subnetpool_id, cidr").await?);
@@ -28,17 +28,16 @@ pub(super) fn prefixes<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Fil
                 }
             }
         }
-        Ok(())
+        shared(rq, tx, page).await
     })
 }
 
-pub(super) fn shared<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
-    Box::pin(async move {
-        let sql = "SELECT object_id, target_project FROM subnetpoolrbacs WHERE action = 'access_as_shared' AND object_id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
-        let me = rq.ctx.project_id.as_deref();
-        let mine = |row: &Row| row.text(1) == "*" || Some(row.text(1).as_str()) == me;
-        fill(page, "shared", &rows, |_, own| Cell::Bool(own.iter().any(mine)));
-        Ok(())
-    })
+/// Shared with everybody is a column too, which sorts; shared with the caller is not.
+async fn shared(rq: Rq<'_>, tx: &mut Tx, page: &mut Page) -> Result<(), Stop> {
+    let sql = "SELECT object_id, target_project FROM subnetpoolrbacs WHERE action = 'access_as_shared' AND object_id";
+    let rows = by_first(among(tx, sql, &ids(page), "").await?);
+    let me = rq.ctx.project_id.as_deref();
+    let mine = |row: &Row| row.text(1) == "*" || Some(row.text(1).as_str()) == me;
+    fill(page, "shared", &rows, |_, own| Cell::Bool(own.iter().any(mine)));
+    Ok(())
 }

@@ -50,8 +50,7 @@ pub static SUBNETPOOL: Resource = Resource {
             .post_only()
             .guarded()
             .listed()
-            .filter(Filter::Custom(shared))
-            .home(Home::Filled(fill::shared)),
+            .filter(Filter::Custom(shared)),
     ],
     quota: Some("subnetpool"),
     not_found: |id| Fault::SubnetPoolNotFound { subnetpool_id: id.into() },
