@@ -23,7 +23,7 @@ enable_isolated_metadata = true
 connection = sqlite:///$state_path/neutron.sqlite
 [ml2]
 type_drivers = flat,vlan,gre,vxlan,geneve,local
-tenant_network_types = vxlan
+project_network_types = vxlan
 mechanism_drivers = linuxbridge,l2population
 extension_drivers = port_security
 [ml2_type_vxlan]
