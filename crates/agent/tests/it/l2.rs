@@ -384,6 +384,50 @@ async fn many_ports_at_once() {
     agent.kill().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_passes_a_port_nobody_knows() {
+    let (lab, host) = (Lab::new(), Host::new("h1"));
+    let _underlay = underlay(&[&host]);
+    let agent = lab.start(&host, &tunnels("172.31.0.11")).await;
+    lab.server.with(|cloud| {
+        cloud.groups.get_mut("default").unwrap().push(json!({"direction": "ingress", "ethertype": "IPv4"}))
+    });
+    let a = Instance::boot(&lab.server, &host, &port(1, 1));
+    lab.up(&a.tap()).await;
+    let stray = Instance::plug(&host, &port(1, 2));
+    assert!(!stray.reaches(&a.ip) && !a.reaches(&stray.ip));
+    lab.server.with(|cloud| cloud.ports.insert(stray.port.clone(), port(1, 2)));
+    lab.cast("port-update", "port_update", json!({"port": {"id": stray.port}})).await;
+    lab.up(&stray.tap()).await;
+    lab.until("now known", |_| stray.reaches(&a.ip) && a.reaches(&stray.ip)).await;
+    agent.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ipv6_is_filtered_alike() {
+    let (lab, host) = (Lab::new(), Host::new("h1"));
+    let _underlay = underlay(&[&host]);
+    let agent = lab.start(&host, &tunnels("172.31.0.11")).await;
+    let v6 = |n: u8| {
+        let mut port = port(1, n);
+        port["fixed_ips"] = json!([{"subnet_id": "s", "ip_address": format!("fd00::{n}")}]);
+        port
+    };
+    let (a, b) = (Instance::boot(&lab.server, &host, &v6(1)), Instance::boot(&lab.server, &host, &v6(2)));
+    lab.up(&a.tap()).await;
+    lab.up(&b.tap()).await;
+    lab.members_changed().await;
+    lab.until("a reaches b", |_| a.reaches(&b.ip)).await;
+    let eth0 = a.nl.index_of("eth0").unwrap().unwrap();
+    a.nl.add_addr(eth0, "fd00::66/64".parse().unwrap(), true).unwrap();
+    let args = ["-c", "2", "-i", "0.2", "-W", "1", "-I", "fd00::66", &b.ip];
+    assert!(!exec::run_any(&a.ns, "ping", &args, "").unwrap().0.success(), "another address");
+    let rules = host.run("ip6tables-save", &["-t", "filter"]);
+    let router = format!("-A neutron-linuxbri-o{} -p ipv6-icmp -m icmp6 --icmpv6-type 134", &a.tap()[3..13]);
+    assert!(rules.contains(&router), "no router advertisements from instances: {rules}");
+    agent.kill().await;
+}
+
 /// A throw-away QoS rule: outgoing packets of a port that has a policy get a DSCP mark.
 const QOS: Extension = Extension {
     name: "qos",

@@ -87,16 +87,18 @@ impl Server {
     }
 
     fn members(&self, group: &str) -> Value {
-        let mut v4 = Vec::new();
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
         self.with(|cloud| {
             for port in cloud.ports.values() {
                 if port["security_groups"].as_array().unwrap().contains(&json!(group)) {
-                    let ips = port["fixed_ips"].as_array().unwrap().iter();
-                    v4.extend(ips.map(|ip| json!([ip["ip_address"], port["mac_address"]])));
+                    for ip in port["fixed_ips"].as_array().unwrap().iter().map(|fixed| &fixed["ip_address"]) {
+                        let list = if ip.as_str().unwrap().contains(':') { &mut v6 } else { &mut v4 };
+                        list.push(json!([ip, port["mac_address"]]));
+                    }
                 }
             }
         });
-        json!({"IPv4": v4, "IPv6": []})
+        json!({"IPv4": v4, "IPv6": v6})
     }
 
     fn answer(&self, method: &str, args: &Map<String, Value>) -> Result<Value, Failure> {
@@ -201,11 +203,16 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Makes the port known to the server and plugs it into `host`, as Nova does: a bridge, if
-    /// there is none, and the tap in it.
+    /// Makes the port known to the server and plugs it into `host`.
     pub fn boot(server: &Server, host: &Host, port: &Value) -> Instance {
         let id = port["port_id"].as_str().unwrap().to_owned();
-        server.with(|cloud| cloud.ports.insert(id.clone(), port.clone()));
+        server.with(|cloud| cloud.ports.insert(id, port.clone()));
+        Instance::plug(host, port)
+    }
+
+    /// Plugs a port into `host`, as Nova does: a bridge, if there is none, and the tap in it.
+    pub fn plug(host: &Host, port: &Value) -> Instance {
+        let id = port["port_id"].as_str().unwrap().to_owned();
         let ns = Netns::anonymous().unwrap();
         let nl = Netlink::open(&ns).unwrap();
         let (tap, bridge) = (names::tap(&id), names::bridge(port["network_id"].as_str().unwrap()));
@@ -222,8 +229,13 @@ impl Instance {
         nl.set_mac(eth0, port["mac_address"].as_str().unwrap().parse().unwrap()).unwrap();
         nl.set_mtu(eth0, 1450).unwrap();
         nl.set_up(eth0, true).unwrap();
-        let ip = port["fixed_ips"][0]["ip_address"].as_str().unwrap().to_owned();
-        nl.add_addr(eth0, format!("{ip}/24").parse().unwrap(), true).unwrap();
+        let ips =
+            port["fixed_ips"].as_array().unwrap().iter().map(|fixed| fixed["ip_address"].as_str().unwrap());
+        for ip in ips.clone() {
+            let net = if ip.contains(':') { format!("{ip}/64") } else { format!("{ip}/24") };
+            nl.add_addr(eth0, net.parse().unwrap(), true).unwrap();
+        }
+        let ip = ips.clone().next().unwrap().to_owned();
         Instance { ns, nl, port: id, ip, mac: port["mac_address"].as_str().unwrap().to_owned() }
     }
 

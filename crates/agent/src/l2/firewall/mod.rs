@@ -54,6 +54,8 @@ pub struct Style {
     pub ipset: bool,
     /// The host speaks IPv6.
     pub v6: bool,
+    /// Bridges that ports are on; `+` at the end stands for anything.
+    pub bridges: Vec<String>,
 }
 
 /// The filters that `view` asks for.
@@ -67,6 +69,9 @@ pub fn filters(view: &View, zones: &Zones, style: &Style) -> Filters {
     out.rules.add_chain(Families::Both, Table::Filter, SG_CHAIN);
     let trusted: Vec<&String> = open_ports(view, true).collect();
     let unfiltered: Vec<&String> = open_ports(view, false).collect();
+    let secured_ports = secured(view).map(|(device, _)| device);
+    let known = secured_ports.chain(trusted.iter().copied()).chain(unfiltered.iter().copied()).collect();
+    out.drop_unknown(&known, &style.bridges);
     trusted.iter().for_each(|device| out.bypass_nat(device));
     for (device, port) in secured(view) {
         out.zone(device, port, zones);
@@ -79,7 +84,6 @@ pub fn filters(view: &View, zones: &Zones, style: &Style) -> Filters {
         out.open(device, false);
         out.bypass_nat(device);
     }
-    out.drop_unknown();
     let sets = if style.ipset { sets(view) } else { Sets::new() };
     Filters { rules: out.rules, sets }
 }
@@ -248,14 +252,22 @@ impl Writer<'_> {
         others.map(from).collect()
     }
 
-    /// Between a tap's plugging and its rules, nothing passes.
-    fn drop_unknown(&mut self) {
-        let bridges = format!("{}+", names::BRIDGE_PREFIX);
-        for way in ["in", "out"] {
-            let (iface, prefix) = if way == "in" { ("-i", "tap+") } else { ("-o", "tap+") };
-            let rule =
-                format!("{iface} {bridges} -m physdev --physdev-{way} {prefix} --physdev-is-bridged -j DROP");
-            self.filter("FORWARD", &rule, Some(comment::NOT_YET));
+    /// Between a tap's plugging and its rules, nothing passes: what begins at or goes to a tap on
+    /// one of our bridges must be for a port we know. Upstream lets it pass until then.
+    fn drop_unknown(&mut self, known: &BTreeSet<&String>, bridges: &[String]) {
+        for (way, iface, chain) in [("in", "-i", "unknown-i"), ("out", "-o", "unknown-o")] {
+            self.rules.add_chain(Families::Both, Table::Filter, chain);
+            for device in known {
+                self.filter(chain, &format!("-m physdev --physdev-{way} {device} -j RETURN"), None);
+            }
+            self.filter(chain, "-j DROP", Some(comment::NOT_YET));
+            for bridge in bridges {
+                let tap = format!("-m physdev --physdev-{way} tap+ --physdev-is-bridged");
+                let rule =
+                    format!("{iface} {bridge} {tap} -m state ! --state RELATED,ESTABLISHED -j ${chain}");
+                let comment = Some(comment::NOT_YET);
+                self.rules.add_top_rule(Families::Both, Table::Filter, "FORWARD", &rule, comment);
+            }
         }
     }
 }

@@ -144,3 +144,16 @@ fn no_vlans(name: &str, error: Error) -> Error {
     }
     error
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_vlans_is_named() {
+        let kernel = |errno| Error::io("making vlan eth1.100", std::io::Error::from_raw_os_error(errno));
+        let words = no_vlans("eth1.100", kernel(95)).to_string();
+        assert_eq!(words, "cannot make eth1.100: this kernel has no VLAN subinterfaces (module 8021q)");
+        assert!(no_vlans("eth1.100", kernel(1)).to_string().contains("making vlan eth1.100"));
+    }
+}

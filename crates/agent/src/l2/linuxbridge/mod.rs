@@ -73,6 +73,9 @@ impl LinuxBridge {
             comments: config.agent.comment_iptables_rules,
             ipset: config.enable_ipset,
             v6: sysctl::get(ns, "net/ipv6/conf/all/disable_ipv6").is_ok(),
+            bridges: std::iter::once(format!("{}+", names::BRIDGE_PREFIX))
+                .chain(config.bridge_mappings.values().cloned())
+                .collect(),
         };
         let driver = LinuxBridge {
             iptables: Iptables::new(ns),
@@ -258,10 +261,15 @@ impl LinuxBridge {
         };
         ipset::apply(&ns, &filters.sets, &installed)?;
         self.iptables.apply(&filters.rules)?;
-        if let Some(before) = &self.filtered {
-            conntrack::delete(&ns, &firewall::cuts(&before.security, &view.security, &zones))?;
+        let cuts =
+            self.filtered.as_ref().map(|before| firewall::cuts(&before.security, &view.security, &zones));
+        // The rules stand whatever becomes of these two: no reason to undo the pass.
+        if let Err(error) = conntrack::delete(&ns, &cuts.unwrap_or_default()) {
+            tracing::error!(%error, "connections that are no longer allowed could not be cut");
         }
-        ipset::destroy(&ns, &filters.sets, &installed)?;
+        if let Err(error) = ipset::destroy(&ns, &filters.sets, &installed) {
+            tracing::warn!(%error, "sets that are no longer needed could not be removed");
+        }
         zones.retain(view.networks().into_iter());
         self.sets = Some(filters.sets);
         self.zones = Some(zones);
