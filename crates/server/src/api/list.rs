@@ -55,6 +55,8 @@ fn converted(attr: &Attr, value: &str) -> Result<Value, Fault> {
 
 fn condition(rq: Rq<'_>, shape: &Shape, attr: &Attr, given: &[String]) -> Result<Condition, Fault> {
     if let Filter::Custom(condition) = attr.filter {
+        // The converter refuses here as it does in bodies; what finds rows reads what the client wrote.
+        given.iter().try_for_each(|value| converted(attr, value).map(|_| ()))?;
         return condition(rq, given);
     }
     let column = store::column_of(shape.resource, attr).unwrap_or_default();
