@@ -72,15 +72,20 @@ impl Compare<'_> {
             odd = ours.iter().collect();
         } else {
             for our in ours {
-                match left.iter().position(|their| self.same(path, inside, our, their)) {
+                match left.iter().position(|their| self.differences(path, inside, our, their).is_empty()) {
                     Some(at) => drop(left.remove(at)),
                     None => odd.push(our),
                 }
             }
         }
         if odd.len() == left.len() {
-            for (our, their) in odd.iter().zip(left) {
-                self.value(&format!("{path}[]"), inside, our, their, found);
+            for our in odd {
+                let nearest = |their: &&Value| {
+                    if ordered { 0 } else { self.differences(path, inside, our, their).len() }
+                };
+                if let Some(at) = (0..left.len()).min_by_key(|at| nearest(&left[*at])) {
+                    self.value(&format!("{path}[]"), inside, our, left.remove(at), found);
+                }
             }
         } else if !(odd.is_empty() && self.known.shortens(inside)) {
             let show = |list: &[&Value]| list.iter().map(|v| brief(v)).collect::<Vec<_>>().join(" ");
@@ -91,10 +96,10 @@ impl Compare<'_> {
         }
     }
 
-    fn same(&self, path: &str, inside: &str, ours: &Value, theirs: &Value) -> bool {
+    fn differences(&self, path: &str, inside: &str, ours: &Value, theirs: &Value) -> Vec<Difference> {
         let mut found = Vec::new();
         self.value(path, inside, ours, theirs, &mut found);
-        found.is_empty()
+        found
     }
 }
 
