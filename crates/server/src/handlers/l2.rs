@@ -4,6 +4,7 @@ use super::args::Args;
 use super::{bodies, device, failure};
 use crate::app::{App, Shared};
 use crate::db::{Row, Stop, Tx, Val, marks};
+use crate::ml2::bind::bind;
 use crate::ml2::provisioning::{self, BUILD, DOWN, Entity};
 use crate::notifier::l2pop;
 use crate::request::Rq;
@@ -136,10 +137,13 @@ struct Report<'a> {
     host: Option<&'a str>,
 }
 
+/// A device as its agent named it, and the port it is.
+type Named = (String, Option<String>);
+
 /// What became of a report.
 #[derive(Default)]
 struct Reported {
-    down: Vec<(String, Option<String>)>,
+    down: Vec<Named>,
     /// Ports of ours that are wired now and whose status this report did not change.
     steady: Vec<String>,
     /// All ports of ours that are wired now.
@@ -149,7 +153,7 @@ struct Reported {
 async fn report(tx: &mut Tx, input: &Report<'_>) -> Result<Reported, Stop> {
     let up = device::ports(tx, input.up).await?;
     let down = device::ports(tx, input.down).await?;
-    let ours = |ports: &BTreeMap<String, Port>, (_, id): &(String, Option<String>)| {
+    let ours = |ports: &BTreeMap<String, Port>, (_, id): &Named| {
         let port = ports.get(id.as_deref()?)?;
         input.host.is_none_or(|host| host == port.standing.host).then(|| port.id.clone())
     };
@@ -168,16 +172,28 @@ impl Plugin {
         &self.0
     }
 
+    /// The ports that devices are, and what is known of them.
+    async fn read(&self, devices: &[Value]) -> Result<(Vec<Named>, BTreeMap<String, Port>), Stop> {
+        let mut tx = self.app().db.read().await?;
+        let named = device::ports(&mut tx, devices).await?;
+        let ids: Vec<String> = named.iter().filter_map(|(_, id)| id.clone()).collect();
+        let ports = load(&mut tx, &ids).await?;
+        Ok((named, ports))
+    }
+
     /// Details of devices in the order asked for; ports asked about by their own agent are being built.
     async fn details(&self, devices: &[Value], host: Option<&str>) -> Result<Vec<Value>, Stop> {
-        let (named, ports) = {
-            let mut tx = self.app().db.read().await?;
-            let named = device::ports(&mut tx, devices).await?;
-            let ids: Vec<String> = named.iter().filter_map(|(_, id)| id.clone()).collect();
-            let ports = load(&mut tx, &ids).await?;
-            (named, ports)
-        };
         let ctx = Context::admin();
+        let (named, mut ports) = self.read(devices).await?;
+        // A port that was made before its agent reported could not be bound then.
+        let waits = |port: &&Port| !port.standing.bound && host == Some(port.standing.host.as_str());
+        let unbound: Vec<String> = ports.values().filter(waits).map(|port| port.id.clone()).collect();
+        for port in &unbound {
+            bind(Rq { app: self.app(), ctx: &ctx }, port).await?;
+        }
+        if !unbound.is_empty() {
+            ports = self.read(devices).await?.1;
+        }
         let wanted: BTreeMap<String, &'static str> = ports
             .values()
             .filter(|port| port.standing.bound)
@@ -187,7 +203,7 @@ impl Plugin {
             let input = Statuses { rq: Rq { app: self.app(), ctx: &ctx }, wanted };
             self.app().write(store_statuses, &input).await?;
         }
-        let answer = |(device, id): &(String, Option<String>)| {
+        let answer = |(device, id): &Named| {
             let port = id.as_ref().and_then(|id| ports.get(id));
             port.map_or_else(|| json!({"device": device}), |port| port.answer(device, host))
         };
@@ -251,7 +267,7 @@ impl Plugin {
     }
 }
 
-fn gone((device, port): &(String, Option<String>)) -> Value {
+fn gone((device, port): &Named) -> Value {
     json!({"device": device, "exists": port.is_some()})
 }
 

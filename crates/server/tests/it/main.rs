@@ -15,4 +15,6 @@ mod store;
 #[cfg(test)]
 mod transcripts;
 #[cfg(test)]
+mod wiring;
+#[cfg(test)]
 mod world;
