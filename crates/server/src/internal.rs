@@ -38,40 +38,12 @@ struct Work<'a> {
 }
 
 async fn create_one(tx: &mut Tx, work: &Work<'_>) -> Result<String, Stop> {
-    store_new(work.rq, tx, work.shape, &work.body).await
-}
-
-async fn store_new(rq: Rq<'_>, tx: &mut Tx, shape: &Shape, body: &Body) -> Result<String, Stop> {
-    let id = shape.resource.rules.create(rq, tx, body.clone()).await?;
+    let Work { rq, shape, body, .. } = work;
+    let id = shape.resource.rules.create(*rq, tx, body.clone()).await?;
     for hook in &shape.hooks {
-        (hook.stored)(rq, tx, &id, None, body).await?;
+        (hook.stored)(*rq, tx, &id, None, body).await?;
     }
     Ok(id)
-}
-
-/// Makes one inside another's transaction; what `body` leaves out is as in a client's POST.
-pub async fn create_in(rq: Rq<'_>, tx: &mut Tx, resource: &str, body: Body) -> Result<String, Stop> {
-    let shape = shape(rq, resource)?;
-    let body = complete(shape, body);
-    store_new(rq, tx, shape, &body).await
-}
-
-/// Changes one inside another's transaction; false when it is not there.
-pub async fn update_in(
-    rq: Rq<'_>,
-    tx: &mut Tx,
-    resource: &str,
-    id: &str,
-    changes: Body,
-) -> Result<bool, Stop> {
-    let work = Work { rq, shape: shape(rq, resource)?, id, body: changes };
-    update_one(tx, &work).await
-}
-
-/// Removes one inside another's transaction; false when it is not there.
-pub async fn delete_in(rq: Rq<'_>, tx: &mut Tx, resource: &str, id: &str) -> Result<bool, Stop> {
-    let work = Work { rq, shape: shape(rq, resource)?, id, body: Body::new() };
-    delete_one(tx, &work).await
 }
 
 async fn update_one(tx: &mut Tx, work: &Work<'_>) -> Result<bool, Stop> {
