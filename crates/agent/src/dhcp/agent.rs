@@ -201,7 +201,7 @@ impl Agent {
         match self.own_port(&mut network).await {
             Ok(Some(port)) => {
                 self.networks.insert(id.clone(), (network, port));
-                self.serve(&id).await;
+                self.serve(&[id]).await;
             }
             Ok(None) => {
                 tracing::warn!(network_id = id, "network {id} has no port for this DHCP server yet");
@@ -239,36 +239,53 @@ impl Agent {
         Ok(None)
     }
 
-    /// Makes the host serve a known network.
-    async fn serve(&mut self, network_id: &str) {
-        let Some((network, port)) = self.networks.get(network_id).cloned() else { return };
+    /// Makes the host serve known networks.
+    async fn serve(&mut self, network_ids: &[String]) {
+        let known = network_ids.iter().filter_map(|id| self.networks.get(id).cloned());
+        let known: Vec<(NetworkInfo, DhcpPort)> = known.collect();
         let (host, options) = (self.host.clone(), self.options.clone());
-        let ports: Vec<String> = network.ports.iter().map(|port| port.id.clone()).collect();
         let done = tokio::task::spawn_blocking(move || {
             let mut host = host.lock().unwrap_or_else(PoisonError::into_inner);
-            apply::serve(&mut host, &network, &port, &options)
-        });
-        match done.await {
-            Ok(Ok((served, ns, _))) => {
-                self.failed.remove(network_id);
-                let site = Site {
-                    ns,
-                    addresses: served.metadata,
-                    port: METADATA_PORT,
-                    device: Some(served.interface),
-                    header: ("X-Neutron-Network-ID", network_id.to_owned()),
+            host.look(|host| {
+                let serve = |(network, port): (NetworkInfo, DhcpPort)| {
+                    let served = apply::serve(host, &network, &port, &options);
+                    (network, served)
                 };
-                if let Err(e) = self.listeners.ensure(network_id, site) {
-                    tracing::warn!(network_id, "metadata of network {network_id}: {e}");
+                known.into_iter().map(serve).collect::<Vec<_>>()
+            })
+        });
+        let done = match done.await {
+            Ok(Ok(done)) => done,
+            Ok(Err(e)) => return tracing::error!("the host's devices cannot be read: {e}"),
+            Err(e) => return tracing::error!("serving networks broke off: {e}"),
+        };
+        for (network, served) in done {
+            match served {
+                Ok((served, ns, _)) => self.served(&network, served, ns),
+                Err(e) => {
+                    let id = network.id;
+                    tracing::error!(network_id = id, "network {id} cannot be served: {e}");
+                    self.failed.insert(id);
                 }
-                self.unready.extend(ports.into_iter().filter(|id| !self.told.contains(id)));
             }
-            Ok(Err(e)) => {
-                tracing::error!(network_id, "network {network_id} cannot be served: {e}");
-                self.failed.insert(network_id.to_owned());
-            }
-            Err(e) => tracing::error!(network_id, "serving network {network_id} broke off: {e}"),
         }
+    }
+
+    fn served(&mut self, network: &NetworkInfo, served: desired::Served, ns: host::Netns) {
+        let id = &network.id;
+        self.failed.remove(id);
+        let site = Site {
+            ns,
+            addresses: served.metadata,
+            port: METADATA_PORT,
+            device: Some(served.interface),
+            header: ("X-Neutron-Network-ID", id.clone()),
+        };
+        if let Err(e) = self.listeners.ensure(id, site) {
+            tracing::warn!(network_id = id, "metadata of network {id}: {e}");
+        }
+        let ports = network.ports.iter().map(|port| &port.id).filter(|id| !self.told.contains(*id));
+        self.unready.extend(ports.cloned());
     }
 
     /// Stops serving a network and gives our port back.
@@ -310,9 +327,7 @@ impl Agent {
         for network_id in failed {
             self.refresh(&network_id).await;
         }
-        for network_id in known {
-            self.serve(&network_id).await;
-        }
+        self.serve(&known).await;
     }
 
     fn forget_filters(&self) {

@@ -202,7 +202,7 @@ impl Agent {
                     None => {
                         let hosted = self.routers.entry(id.clone()).or_insert_with(|| Hosted::new(&router));
                         hosted.router = router;
-                        self.serve(&id).await;
+                        self.serve(&[id]).await;
                     }
                     Some(reason) => {
                         tracing::info!(router_id = id, "router {id} is not hosted here: {reason}");
@@ -217,39 +217,42 @@ impl Agent {
         }
     }
 
-    /// Makes the host carry a known router.
-    async fn serve(&mut self, id: &str) {
-        let Some(hosted) = self.routers.get(id) else { return };
-        let (host, options, router) = (self.host.clone(), self.options.clone(), hosted.router.clone());
-        let moved = hosted.moved();
+    /// Makes the host carry known routers.
+    async fn serve(&mut self, ids: &[String]) {
+        let known = ids.iter().filter_map(|id| self.routers.get(id));
+        let known: Vec<(Router, Vec<IpAddr>)> =
+            known.map(|hosted| (hosted.router.clone(), hosted.moved())).collect();
+        let (host, options) = (self.host.clone(), self.options.clone());
         let done = tokio::task::spawn_blocking(move || {
             let mut host = host.lock().unwrap_or_else(PoisonError::into_inner);
-            let done = apply::serve(&mut host, &router, &options)?;
-            for address in moved {
-                host::conntrack::forget(&done.ns, address)?;
-            }
-            Ok::<_, host::Error>(done)
+            host.look(|host| {
+                let serve = |(router, moved): (Router, Vec<IpAddr>)| {
+                    let done = apply::serve(host, &router, &moved, &options);
+                    (router.id, done)
+                };
+                known.into_iter().map(serve).collect::<Vec<_>>()
+            })
         });
-        let worked = match done.await {
-            Ok(Ok(done)) => {
-                self.failed.remove(id);
-                self.after(id, done);
-                true
-            }
-            Ok(Err(e)) => {
-                tracing::error!(router_id = id, "router {id} cannot be made: {e}");
-                self.failed.insert(id.to_owned());
-                false
-            }
-            Err(e) => {
-                tracing::error!(router_id = id, "making router {id} broke off: {e}");
-                return;
-            }
+        let done = match done.await {
+            Ok(Ok(done)) => done,
+            Ok(Err(e)) => return tracing::error!("the host's devices cannot be read: {e}"),
+            Err(e) => return tracing::error!("making routers broke off: {e}"),
         };
-        self.tell(id, worked).await;
+        for (id, done) in done {
+            let worked = done.is_ok();
+            match done {
+                Ok(done) => self.after(&id, done),
+                Err(e) => {
+                    tracing::error!(router_id = id, "router {id} cannot be made: {e}");
+                    self.failed.insert(id.clone());
+                }
+            }
+            self.tell(&id, worked).await;
+        }
     }
 
     fn after(&mut self, id: &str, done: apply::Done) {
+        self.failed.remove(id);
         if let Some(hosted) = self.routers.get_mut(id) {
             hosted.translations = translations(&hosted.router);
         }
@@ -316,9 +319,7 @@ impl Agent {
         let failed: Vec<String> = std::mem::take(&mut self.failed).into_iter().collect();
         let known: Vec<String> = self.routers.keys().filter(|id| !failed.contains(id)).cloned().collect();
         self.read(&failed).await;
-        for id in known {
-            self.serve(&id).await;
-        }
+        self.serve(&known).await;
     }
 
     fn count(&self) {

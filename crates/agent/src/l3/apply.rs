@@ -1,9 +1,10 @@
 //! Making a router on this host: the namespace and radvd. Everything here may block.
 
 use std::fs;
+use std::net::IpAddr;
 
 use host::daemon::{self, ConfigFile, Daemon, Reload};
-use host::{Error, Netns, Result};
+use host::{Error, Netns, Result, conntrack};
 use model::l3::Router;
 
 use super::desired::{desired, namespace_name};
@@ -26,14 +27,17 @@ pub struct Done {
     pub announced: Vec<Announcement>,
 }
 
-/// Makes the router as it should be.
+/// Makes the router as it should be. `moved` are floating IPs that lead elsewhere than before.
 ///
 /// # Errors
 /// When the kernel refuses something or radvd does not start.
-pub fn serve(host: &mut Host, router: &Router, options: &Options) -> Result<Done> {
+pub fn serve(host: &mut Host, router: &Router, moved: &[IpAddr], options: &Options) -> Result<Done> {
     let namespace = desired(router, options);
     let report = host.reconcile(&namespace)?;
     let ns = Netns::open(&namespace.name)?;
+    for address in moved {
+        conntrack::forget(&ns, *address)?;
+    }
     match radvd::config(router, options) {
         Some(config) => {
             daemon::ensure(&ns, &radvd_daemon(&router.id, config, options), &mut || Ok(()))?;

@@ -15,7 +15,7 @@ use super::{Device, Found, FoundDevice, FoundTap, Namespace, Route};
 
 /// An address that goes can take routes and other addresses along, so what is there is looked at again after
 /// every round; more rounds than this mean that something works against us.
-const ROUNDS_MAX: u32 = 4;
+const ROUNDS_MAX: u32 = 5;
 /// The main routing table.
 const TABLE_MAIN: u32 = 254;
 
@@ -23,6 +23,8 @@ const TABLE_MAIN: u32 = 254;
 pub struct Host {
     root: Netlink,
     spaces: HashMap<String, Space>,
+    /// The host's devices as they were at the begin of a look at many namespaces.
+    seen: Option<Vec<Link>>,
 }
 
 struct Space {
@@ -70,7 +72,7 @@ impl Host {
     /// # Errors
     /// When the kernel refuses a netlink socket.
     pub fn open() -> Result<Host> {
-        Ok(Host { root: Netlink::open(&Netns::host())?, spaces: HashMap::new() })
+        Ok(Host { root: Netlink::open(&Netns::host())?, spaces: HashMap::new(), seen: None })
     }
 
     /// The names of the namespaces that begin with `prefix`.
@@ -86,6 +88,17 @@ impl Host {
         Netns::open(name).ok()
     }
 
+    /// Does `work`, which looks at many namespaces, with one reading of the host's own devices.
+    ///
+    /// # Errors
+    /// When the kernel refuses to list the devices.
+    pub fn look<T>(&mut self, work: impl FnOnce(&mut Host) -> T) -> Result<T> {
+        self.seen = Some(self.root.links()?);
+        let done = work(self);
+        self.seen = None;
+        Ok(done)
+    }
+
     /// Forgets which packet filters are installed, so that the next pass reads them.
     pub fn forget(&mut self) {
         for space in self.spaces.values_mut() {
@@ -99,7 +112,7 @@ impl Host {
     /// When the kernel or a tool refuses a change; what could be done is done.
     pub fn reconcile(&mut self, desired: &Namespace) -> Result<Report> {
         let mut report = Report { changes: self.ensure_space(&desired.name)?, ..Report::default() };
-        let Host { root, spaces } = self;
+        let Host { root, spaces, seen } = self;
         let Some(space) = spaces.get_mut(&desired.name) else { return Ok(report) };
         report.changes += set_sysctls(&space.ns, &desired.sysctls)?;
         // Filters come first: a floating IP must not be reachable before its translation is in place.
@@ -111,10 +124,17 @@ impl Host {
             }
         }
         for _ in 0..ROUNDS_MAX {
-            let found = find(root, space, desired)?;
+            let found = match seen {
+                Some(taps) => find(taps, space, desired)?,
+                None => find(&root.links()?, space, desired)?,
+            };
             let changes = plan(desired, &found);
             if changes.is_empty() {
                 break;
+            }
+            // What was seen may be out of date: nothing is changed on its ground.
+            if seen.take().is_some() {
+                continue;
             }
             report.changes += changes.len();
             apply(root, space, desired, &changes, &mut report)?;
@@ -136,7 +156,8 @@ impl Host {
         };
         let known = self.spaces.get(name).is_some_and(|space| inode(&space.ns) == inode(&ns));
         if !known {
-            let (netlink, iptables) = (Netlink::open(&ns)?, Iptables::new(&ns));
+            let netlink = Netlink::open(&ns)?;
+            let iptables = if made { Iptables::of_new(&ns) } else { Iptables::new(&ns) };
             self.spaces.insert(name.to_owned(), Space { ns, netlink, iptables });
         }
         Ok(usize::from(made))
@@ -184,13 +205,12 @@ fn set_sysctls(ns: &Netns, wanted: &BTreeMap<String, String>) -> Result<usize> {
     Ok(written)
 }
 
-fn find(root: &Netlink, space: &Space, desired: &Namespace) -> Result<Found> {
+fn find(taps: &[Link], space: &Space, desired: &Namespace) -> Result<Found> {
     let links = space.netlink.links()?;
     let mut addresses: HashMap<u32, BTreeMap<_, _>> = HashMap::new();
     for address in space.netlink.addrs()? {
         addresses.entry(address.index).or_default().insert(address.net, address.dynamic);
     }
-    let taps = root.links()?;
     let tap_of = |link: &Link| {
         let tap = &desired.devices.get(&link.name)?.tap;
         let paired = |other: &&Link| other.name == *tap && other.parent == Some(link.index);

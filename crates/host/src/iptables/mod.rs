@@ -39,6 +39,13 @@ impl Iptables {
         Iptables { ns: ns.clone(), installed: HashMap::new(), fresh: HashSet::new(), spelled: HashMap::new() }
     }
 
+    /// The tables of `ns`, which was just made: nothing is in them, so nothing is read.
+    #[must_use]
+    pub fn of_new(ns: &Netns) -> Self {
+        let nothing = [Family::V4, Family::V6].map(|family| (family, Saved::new()));
+        Iptables { installed: nothing.into(), ..Iptables::new(ns) }
+    }
+
     /// Forgets what is installed: the next [`Iptables::apply`] reads it anew and so repairs
     /// what others changed.
     pub fn forget(&mut self) {

@@ -149,9 +149,17 @@ impl Netlink {
     /// # Errors
     /// When the kernel refuses.
     pub fn index_of(&self, name: &str) -> Result<Option<u32>> {
-        // A get by name is no dump, yet the answer has the same form; the list is short
-        // enough and keeps one code path.
-        Ok(self.links()?.into_iter().find(|link| link.name == name).map(|link| link.index))
+        if self.netns().file().is_some() {
+            // A get by name is no dump, yet the answer has the same form; the list inside a
+            // namespace is short enough and keeps one code path.
+            return Ok(self.links()?.into_iter().find(|link| link.name == name).map(|link| link.index));
+        }
+        // The host has many devices: the kernel looks this one up.
+        match nix::net::if_::if_nametoindex(name) {
+            Ok(index) => Ok(Some(index)),
+            Err(nix::errno::Errno::ENODEV) => Ok(None),
+            Err(e) => Err(Error::io(format!("device {name}"), e)),
+        }
     }
 
     /// Makes a device, down.
