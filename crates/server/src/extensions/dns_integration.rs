@@ -1,6 +1,7 @@
-//! `dns-integration`: names of ports, domains of networks.
+//! `dns-integration`: names of ports and floating IPs, domains of networks.
 
 use crate::extension::{Extension, NOTHING, On};
+use crate::resources::floatingip;
 use crate::resources::network::DNS_DOMAIN;
 use crate::resources::port::DNS;
 
@@ -14,6 +15,7 @@ pub static EXTENSION: Extension = Extension {
     attributes: &[
         On { resource: "network", attributes: &[DNS_DOMAIN] },
         On { resource: "port", attributes: DNS },
+        On { resource: "floatingip", attributes: floatingip::DNS },
     ],
     ..NOTHING
 };

@@ -3,12 +3,14 @@
 pub mod association;
 
 use crate::attr::{self, Attr, Body, Check, Default, Home};
+use crate::convert;
 use crate::db::{Stop, Tx, Val, marks};
 use crate::extension::{Resource, Rules, Verbs};
 use crate::fault::Fault;
 use crate::notify::{Change, Verb};
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::resources::dns;
 use crate::resources::router::{self, gateway, ports, rows};
 use crate::store;
 use association::Association;
@@ -135,7 +137,10 @@ async fn make_port(rq: Rq<'_>, tx: &mut Tx, network: &str, id: &str, body: &Body
     if !ip.is_empty() {
         port["fixed_ips"] = json!([ip]);
     }
-    ports::create(rq, tx, port).await
+    let port = ports::create(rq, tx, port).await?;
+    // Upstream makes the port first, and then writes the floating IP's id into it.
+    router::bump(rq, tx, "ports", &port, 1).await?;
+    Ok(port)
 }
 
 fn store_association(body: &mut Body, association: Option<&Association>) {
@@ -224,6 +229,46 @@ pub async fn delete_unused(rq: Rq<'_>, tx: &mut Tx, network: &str) -> Result<(),
         delete(rq, tx, &found.body(row)).await?;
     }
     Ok(())
+}
+
+/// `dns-integration`, for floating IPs. Without a DNS service behind it, upstream checks names and domains and
+/// keeps none; what such a service's Neutron left in the database is shown.
+pub const DNS: &[Attr] = &[
+    Attr::new("dns_name")
+        .post_only()
+        .convert(convert::string_to_case_insensitive)
+        .check(Check::Custom(dns::host_name))
+        .default(Default::Text(""))
+        .home(Home::Filled(fill_dns)),
+    Attr::new("dns_domain")
+        .post_only()
+        .convert(convert::string_to_case_insensitive)
+        .check(Check::Custom(dns::domain))
+        .default(Default::Text(""))
+        .home(Home::Filled(fill_dns)),
+];
+
+fn fill_dns<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Result<(), Stop>> {
+    Box::pin(async move {
+        let ids: Vec<String> = page.column("id").into_iter().map(str::to_string).collect();
+        let mut names: HashMap<String, (String, String)> = HashMap::new();
+        for ids in ids.chunks(rows::IDS_PER_STATEMENT_MAX) {
+            let sql = format!(
+                "SELECT floatingip_id, dns_name, dns_domain FROM floatingipdnses WHERE floatingip_id IN ({})",
+                marks(ids.len())
+            );
+            let params: Vec<Val> = ids.iter().map(Val::from).collect();
+            for row in tx.all(&sql, &params).await? {
+                names.insert(row.text(0), (row.text(1), row.text(2)));
+            }
+        }
+        for (row, id) in ids.iter().enumerate() {
+            let (name, domain) = names.remove(id).unwrap_or_default();
+            page.set(row, "dns_name", Cell::Text(name));
+            page.set(row, "dns_domain", Cell::Text(domain));
+        }
+        Ok(())
+    })
 }
 
 /// `port_details` (alias `fip-port-details`): the port that the address leads to.

@@ -10,6 +10,7 @@ use crate::fault::Fault;
 use crate::p;
 use crate::py;
 use crate::request::Rq;
+use crate::resources::router;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -148,8 +149,7 @@ async fn create(rq: Rq<'_>, tx: &mut Tx, body: Body) -> Result<String, Stop> {
             let sql = "INSERT INTO externalnetworks (network_id, is_default) VALUES (?, 0)";
             tx.exec(sql, p![&grant.object]).await?;
             // Upstream counts this step by itself.
-            let sql = "UPDATE standardattributes SET revision_number = revision_number + 1 WHERE id = (SELECT standard_attr_id FROM networks WHERE id = ?)";
-            tx.exec(sql, p![&grant.object]).await?;
+            router::bump(rq, tx, kind.table(), &grant.object, 1).await?;
         }
     }
     let sql = format!(

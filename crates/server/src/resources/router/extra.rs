@@ -39,7 +39,7 @@ pub const FLAVOR_ID: Attr = Attr::new("flavor_id").post_only().guarded();
 pub async fn set(rq: Rq<'_>, tx: &mut Tx, router: &str, routes: &[routes::Route]) -> Result<(), Stop> {
     routes::check_against_ports(tx, router, routes).await?;
     if routes::store(tx, router, routes).await? {
-        bump(rq, tx, router, 1).await?;
+        bump(rq, tx, ROUTER.table, router, 1).await?;
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ pub async fn port(tx: &mut Tx, router: &str) -> Result<Option<PortRow>, Stop> {
 pub async fn set(rq: Rq<'_>, tx: &mut Tx, router: &str, info: &Info) -> Result<(), Stop> {
     let sql = "UPDATE routers SET enable_snat = ? WHERE id = ? AND enable_snat <> ?";
     if tx.exec(sql, p![info.enable_snat, router, info.enable_snat]).await?.affected > 0 {
-        bump(rq, tx, router, 1).await?;
+        bump(rq, tx, ROUTER.table, router, 1).await?;
     }
     let gateway = port(tx, router).await?;
     let change = info.changes(gateway.as_ref());
@@ -147,7 +147,7 @@ pub async fn clear(rq: Rq<'_>, tx: &mut Tx, router: &str, gateway: &PortRow) -> 
         .into());
     }
     tx.exec("UPDATE routers SET gw_port_id = NULL WHERE id = ?", p![router]).await?;
-    bump(rq, tx, router, 2).await?;
+    bump(rq, tx, ROUTER.table, router, 2).await?;
     ports::delete(rq, tx, &gateway.id).await
 }
 
@@ -175,7 +175,7 @@ async fn create(
     tx.exec("UPDATE routers SET gw_port_id = ? WHERE id = ?", p![&port, router]).await?;
     let sql = "INSERT INTO routerports (router_id, port_id, port_type) VALUES (?, ?, ?)";
     tx.exec(sql, p![router, port, OWNER]).await?;
-    bump(rq, tx, router, 1).await
+    bump(rq, tx, ROUTER.table, router, 1).await
 }
 
 /// Fills `external_gateway_info` of a page of routers.

@@ -1,7 +1,7 @@
 //! `add_router_interface` and `remove_router_interface`.
 
 use super::rows::{self, PortRow, SubnetRow};
-use super::{announce, bump, checks, ports, routes, visible};
+use super::{ROUTER, announce, bump, checks, ports, routes, visible};
 use crate::attr::{Body, Check};
 use crate::check::{Wrong, check};
 use crate::db::{Stop, Tx};
@@ -221,7 +221,7 @@ async fn fits(tx: &mut Tx, attached: &[PortRow], new: &[SubnetRow]) -> Result<()
 async fn attach(rq: Rq<'_>, tx: &mut Tx, router: &Router<'_>, port: &str) -> Result<(), Stop> {
     let sql = "INSERT INTO routerports (router_id, port_id, port_type) VALUES (?, ?, ?)";
     tx.exec(sql, p![router.id, port, OWNER]).await?;
-    bump(rq, tx, router.id, 1).await
+    bump(rq, tx, ROUTER.table, router.id, 1).await
 }
 
 /// `PUT /v2.0/routers/{id}/remove_router_interface`
@@ -239,7 +239,7 @@ pub fn remove<'a>(
             (None, Some(subnet)) => remove_subnet(rq, tx, &router, subnet).await?,
             (None, None) => return Err(bad("Either subnet_id or port_id must be specified")),
         };
-        bump(rq, tx, router.id, 1).await?;
+        bump(rq, tx, ROUTER.table, router.id, 1).await?;
         announce(rq, tx, old).await?;
         Ok(answer(router.id, &port, subnets.first(), &subnets))
     })

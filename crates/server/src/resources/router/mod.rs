@@ -123,7 +123,7 @@ async fn create(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop>
     extra::insert(tx, &id, &body).await?;
     let sql = "INSERT INTO providerresourceassociations (provider_name, resource_id) VALUES (?, ?)";
     tx.exec(sql, p![provider, &id]).await?;
-    bump(rq, tx, &id, 1).await?;
+    bump(rq, tx, ROUTER.table, &id, 1).await?;
     if let Some(info) = &info {
         gateway::set(rq, tx, &id, info).await?;
     }
@@ -162,10 +162,12 @@ async fn delete(rq: Rq<'_>, tx: &mut Tx, old: &Body) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Raises the revision of a router by so many steps: upstream takes several where we take one transaction.
-pub async fn bump(rq: Rq<'_>, tx: &mut Tx, router: &str, steps: i64) -> Result<(), Stop> {
-    let sql = "UPDATE standardattributes SET revision_number = revision_number + ?, updated_at = ? WHERE id = (SELECT standard_attr_id FROM routers WHERE id = ?)";
-    tx.exec(sql, p![steps, rq.app.now(), router]).await?;
+/// Raises the revision of a row by so many steps: upstream takes several where we take one transaction.
+pub async fn bump(rq: Rq<'_>, tx: &mut Tx, table: &str, id: &str, steps: i64) -> Result<(), Stop> {
+    let sql = format!(
+        "UPDATE standardattributes SET revision_number = revision_number + ?, updated_at = ? WHERE id = (SELECT standard_attr_id FROM {table} WHERE id = ?)"
+    );
+    tx.exec(&sql, p![steps, rq.app.now(), id]).await?;
     Ok(())
 }
 
