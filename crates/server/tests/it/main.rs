@@ -9,6 +9,8 @@ mod client;
 #[cfg(test)]
 mod flavors;
 #[cfg(test)]
+mod routers;
+#[cfg(test)]
 mod security_groups;
 #[cfg(test)]
 mod store;

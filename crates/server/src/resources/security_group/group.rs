@@ -142,13 +142,12 @@ pub(super) async fn usable(
 ) -> Result<Vec<(String, bool)>, Stop> {
     let mut sql = format!("SELECT id, stateful FROM securitygroups WHERE id IN ({})", marks(ids.len()));
     let mut params: Vec<Val> = ids.iter().map(Val::from).collect();
-    if !rq.ctx.is_admin {
-        for project in [project, rq.ctx.project_id.as_deref()].into_iter().flatten() {
-            let shared = rbac::shared_with("securitygroups", "securitygrouprbacs", Some(project));
-            sql.push_str(&format!(" AND (securitygroups.project_id = ? OR {})", shared.sql));
-            params.push(project.into());
-            params.extend(shared.params);
-        }
+    let asking = rq.ctx.project_id.as_deref().filter(|_| !rq.ctx.sees_all());
+    for project in [project.filter(|_| !rq.ctx.is_admin), asking].into_iter().flatten() {
+        let shared = rbac::shared_with("securitygroups", "securitygrouprbacs", Some(project));
+        sql.push_str(&format!(" AND (securitygroups.project_id = ? OR {})", shared.sql));
+        params.push(project.into());
+        params.extend(shared.params);
     }
     let rows = tx.all(&sql, &params).await?;
     Ok(rows.iter().map(|row| (row.text(0), row.flag(1))).collect())
