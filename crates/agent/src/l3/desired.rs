@@ -62,7 +62,6 @@ pub fn desired(router: &Router, options: &Options) -> Namespace {
     };
     for port in router.interfaces.iter().filter(|port| port.admin_state_up) {
         namespace.devices.insert(internal_device(port), device(port, false));
-        add_onlink_subnets(port, &internal_device(port), &mut namespace.routes);
     }
     if let Some(gateway) = &router.gw_port {
         add_gateway(router, gateway, options, &mut namespace);
@@ -113,10 +112,6 @@ fn device(port: &RouterPort, external: bool) -> Device {
     }
 }
 
-fn add_onlink_subnets(port: &RouterPort, name: &str, routes: &mut BTreeSet<Route>) {
-    routes.extend(port.extra_subnets.iter().map(|subnet| onlink_route(subnet.cidr.trunc(), name)));
-}
-
 fn add_gateway(router: &Router, gateway: &RouterPort, options: &Options, namespace: &mut Namespace) {
     let name = external_device(gateway);
     let mut device = device(gateway, true);
@@ -133,7 +128,10 @@ fn add_gateway(router: &Router, gateway: &RouterPort, options: &Options, namespa
         (format!("net/ipv6/conf/{name}/forwarding"), "1".to_owned()),
     ]);
     namespace.devices.insert(name.clone(), device);
-    add_onlink_subnets(gateway, &name, &mut namespace.routes);
+    // The external network's other subnets are on its wire. An internal network's other subnets have interfaces of
+    // their own or are not this router's: no route, as upstream.
+    let others = gateway.extra_subnets.iter().map(|subnet| onlink_route(subnet.cidr.trunc(), &name));
+    namespace.routes.extend(others);
     for gateway_ip in gateways.iter().copied() {
         let reachable = gateway.subnets.iter().any(|subnet| subnet.cidr.contains(&gateway_ip));
         let link_local = matches!(gateway_ip, IpAddr::V6(ip) if ip.is_unicast_link_local());

@@ -121,6 +121,16 @@ fn extra_routes_share_a_destination_and_override_the_gateway() {
 }
 
 #[test]
+fn other_subnets_of_an_internal_network_have_no_route() {
+    let mut router = router();
+    let external = router.gw_port.as_ref().unwrap().extra_subnets.clone();
+    let before = desired(&router, &options()).routes;
+    router.interfaces[0].extra_subnets = external;
+    router.interfaces[0].extra_subnets[0].cidr = "172.16.9.0/24".parse().unwrap();
+    assert_eq!(desired(&router, &options()).routes, before);
+}
+
+#[test]
 fn a_port_that_is_down_has_no_device() {
     let mut router = router();
     router.interfaces[0].admin_state_up = false;
