@@ -52,6 +52,23 @@ impl Limits {
     }
 }
 
+/// Refuses a number that is beyond a project's limit: for what is counted inside one resource.
+pub async fn check_value(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    project: &str,
+    quota: &str,
+    value: i64,
+) -> Result<(), Stop> {
+    let sql = "SELECT `limit` FROM quotas WHERE project_id = ? AND resource = ?";
+    let own = tx.opt(sql, p![project, quota]).await?.and_then(|row| row.opt_int(0));
+    let limit = own.unwrap_or_else(|| rq.app.limits.of(quota));
+    if limit >= 0 && value > limit {
+        return Err(Fault::OverQuota { overs: py::list(&[quota]) }.into());
+    }
+    Ok(())
+}
+
 /// Refuses what would take a project beyond its limit. One statement per project, nearly always one.
 pub async fn check(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, items: &[Body]) -> Result<(), Stop> {
     let Some(quota) = resource.quota else { return Ok(()) };

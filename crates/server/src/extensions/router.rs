@@ -2,7 +2,7 @@
 
 use crate::extension::{Extension, NOTHING};
 use crate::resources::floatingip::FLOATINGIP;
-use crate::resources::router::{ROUTER, guard};
+use crate::resources::router::{ROUTER, gateway, guard};
 
 /// See the module.
 pub static EXTENSION: Extension = Extension {
@@ -12,6 +12,6 @@ pub static EXTENSION: Extension = Extension {
     updated: "2012-07-20T10:00:00-00:00",
     requires: &[],
     resources: &[&ROUTER, &FLOATINGIP],
-    hooks: &[guard::ON_PORT],
+    hooks: &[guard::ON_PORT, gateway::ON_SUBNET],
     ..NOTHING
 };

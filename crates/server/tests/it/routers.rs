@@ -214,3 +214,39 @@ async fn ports_are_in_groups() {
     let interface = server.list("demo", "ports?device_owner=network:router_interface").await;
     assert_eq!(interface[0]["security_groups"], json!([]), "routers' ports are in none");
 }
+
+#[tokio::test]
+async fn gateways_take_an_address_of_a_new_kind() {
+    let site = site().await;
+    let path = format!("routers/{}?fields=external_gateway_info", site.router);
+    let six = |cidr: &str, more: Value| {
+        let mut subnet = json!({"network_id": site.outside, "cidr": cidr});
+        subnet.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"subnet": subnet})
+    };
+    for (subnet, addresses) in [
+        (six("198.51.100.0/24", json!({"ip_version": 4})), 1),
+        (six("2001:db8:1::/64", json!({"ip_version": 6})), 2),
+        (six("2001:db8:2::/64", json!({"ip_version": 6})), 2),
+    ] {
+        site.server.make("admin", "subnets", subnet).await;
+        let shown = site.server.ask("demo", "GET", &path, Value::Null).await.1;
+        let ips = shown["router"]["external_gateway_info"]["external_fixed_ips"].as_array().unwrap().clone();
+        assert_eq!(ips.len(), addresses, "{ips:?}");
+    }
+}
+
+#[tokio::test]
+async fn routes_have_a_limit() {
+    let site = site().await;
+    let routes: Vec<Value> =
+        (0..31).map(|n| json!({"destination": format!("172.16.{n}.0/24"), "nexthop": "10.0.0.9"})).collect();
+    let path = format!("routers/{}", site.router);
+    let answer = site.server.ask("demo", "PUT", &path, json!({"router": {"routes": routes}})).await;
+    assert_eq!(words(&answer), "409 OverQuota: Quota exceeded for resources: ['router_route'].");
+    let add = json!({"router": {"routes": routes[..30]}});
+    let answer = site.server.ask("demo", "PUT", &format!("{path}/add_extraroutes"), add.clone()).await;
+    assert_eq!(answer.1["router"]["routes"].as_array().unwrap().len(), 30);
+    let answer = site.server.ask("demo", "PUT", &format!("{path}/remove_extraroutes"), add).await;
+    assert_eq!(answer.1["router"]["routes"], json!([]));
+}

@@ -6,6 +6,7 @@ use crate::convert;
 use crate::db::{Stop, Tx, Val, marks};
 use crate::fault::Fault;
 use crate::p;
+use crate::quota;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
 use crate::resources::flavor;
@@ -36,8 +37,11 @@ pub const AVAILABILITY_ZONES: Attr =
 pub const FLAVOR_ID: Attr = Attr::new("flavor_id").post_only().guarded();
 
 /// Replaces the routes of a router.
-pub async fn set(rq: Rq<'_>, tx: &mut Tx, router: &str, routes: &[routes::Route]) -> Result<(), Stop> {
+pub async fn set(rq: Rq<'_>, tx: &mut Tx, old: &Body, routes: &[routes::Route]) -> Result<(), Stop> {
+    let router = text(old, "id");
     routes::check_against_ports(tx, router, routes).await?;
+    let many = i64::try_from(routes.len()).unwrap_or(i64::MAX);
+    quota::check_value(rq, tx, text(old, "project_id"), "router_route", many).await?;
     if routes::store(tx, router, routes).await? {
         bump(rq, tx, ROUTER.table, router, 1).await?;
     }
@@ -72,13 +76,14 @@ async fn edit(rq: Rq<'_>, tx: &mut Tx, old: &Body, body: Value, edit: Edit) -> R
     }
     let id = text(old, "id");
     let there = routes::of(tx, id).await?;
-    set(rq, tx, id, &edit(&there, &routes::parse(&asked))).await?;
+    set(rq, tx, old, &edit(&there, &routes::parse(&asked))).await?;
     announce(rq, tx, old).await?;
     Ok(json!({"router": whole(rq, tx, id).await?}))
 }
 
-/// A router as these actions answer it: with what the API does not show elsewhere.
-async fn whole(rq: Rq<'_>, tx: &mut Tx, id: &str) -> Result<Body, Stop> {
+/// A router as these actions answer it, and lists of an agent's routers: with what the API does not show
+/// elsewhere.
+pub async fn whole(rq: Rq<'_>, tx: &mut Tx, id: &str) -> Result<Body, Stop> {
     let mut router = store::get(rq, tx, &ROUTER, id).await?.unwrap_or_default();
     router.remove("standard_attr_id");
     let sql = "SELECT distributed, ha, ha_vr_id, enable_default_route_ecmp, enable_default_route_bfd FROM router_extra_attributes WHERE router_id = ?";

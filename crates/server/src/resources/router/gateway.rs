@@ -4,10 +4,12 @@ use super::rows::{self, FixedIp, PortRow, SubnetRow};
 use super::{ROUTER, bump, checks, ports, routes};
 use crate::attr::Body;
 use crate::db::{Stop, Tx};
+use crate::extension::Hook;
 use crate::fault::Fault;
 use crate::p;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::store;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -176,6 +178,65 @@ async fn create(
     let sql = "INSERT INTO routerports (router_id, port_id, port_type) VALUES (?, ?, ?)";
     tx.exec(sql, p![router, port, OWNER]).await?;
     bump(rq, tx, ROUTER.table, router, 1).await
+}
+
+/// Gateways take an address from a new subnet of their network, where they have none of its kind.
+pub const ON_SUBNET: Hook = Hook { resource: "subnet", stored: subnet_stored };
+
+fn subnet_stored<'a>(
+    rq: Rq<'a>,
+    tx: &'a mut Tx,
+    id: &'a str,
+    old: Option<&'a Body>,
+    _: &'a Body,
+) -> BoxFuture<'a, Result<(), Stop>> {
+    Box::pin(async move {
+        if old.is_some() {
+            return Ok(());
+        }
+        let Some(subnet) = rows::subnets(tx, "id", &[id]).await?.into_iter().next() else { return Ok(()) };
+        if !is_external(tx, &subnet.network_id).await? || !for_gateways(tx, &subnet).await? {
+            return Ok(());
+        }
+        let beside = rows::subnets(tx, "network_id", &[&subnet.network_id]).await?;
+        let sql = "ports.network_id = ? AND ports.device_owner = ?";
+        for gateway in rows::ports(tx, sql, p![&subnet.network_id, OWNER]).await? {
+            if wants(&gateway, &subnet, &beside) {
+                widen(rq, tx, &gateway, id).await?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// IPv4 subnets only where they are set aside for gateways: every address costs.
+async fn for_gateways(tx: &mut Tx, subnet: &SubnetRow) -> Result<bool, Stop> {
+    let sql = "SELECT 1 FROM subnet_service_types WHERE subnet_id = ? AND service_type IN ('', ?)";
+    Ok(subnet.ip_version == 6 || tx.opt(sql, p![&subnet.id, OWNER]).await?.is_some())
+}
+
+/// Whether a gateway lacks an address of the subnet's kind. Addresses that hosts make up themselves do not
+/// count.
+fn wants(gateway: &PortRow, subnet: &SubnetRow, beside: &[SubnetRow]) -> bool {
+    let automatic = |ip: &FixedIp| {
+        let of = beside.iter().find(|subnet| subnet.id == ip.subnet_id);
+        of.is_some_and(|of| matches!(of.address_mode.as_deref(), Some("slaac" | "dhcpv6-stateless")))
+    };
+    let mut fixed = gateway.fixed_ips.iter().filter(|ip| !automatic(ip));
+    match (fixed.next(), fixed.next()) {
+        (None, _) => true,
+        (Some(only), None) => only.is_v6() != (subnet.ip_version == 6),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+async fn widen(rq: Rq<'_>, tx: &mut Tx, gateway: &PortRow, subnet: &str) -> Result<(), Stop> {
+    let Some(old) = store::get(rq, tx, &ROUTER, &gateway.device_id).await? else { return Ok(()) };
+    let had = gateway.fixed_ips.iter();
+    let had = had.map(|ip| json!({"subnet_id": ip.subnet_id, "ip_address": ip.ip_address}));
+    let all = Value::from_iter(had.chain([json!({"subnet_id": subnet})]));
+    ports::update(rq, tx, &gateway.id, Body::from_iter([("fixed_ips".to_string(), all)])).await?;
+    super::announce(rq, tx, &old).await
 }
 
 /// Fills `external_gateway_info` of a page of routers.

@@ -92,7 +92,7 @@ impl Rules for Routers {
         Box::pin(async move {
             let id = text(old, "id");
             if let Some(routes) = changes.get("routes") {
-                extra::set(rq, tx, id, &routes::parse(routes)).await?;
+                extra::set(rq, tx, old, &routes::parse(routes)).await?;
             }
             if let Some(info) = changes.get("external_gateway_info") {
                 gateway::set(rq, tx, id, &Info::of(info)).await?;

@@ -9,6 +9,7 @@ use crate::extension::{Resource, Rules, Verbs};
 use crate::fault::Fault;
 use crate::notify::{Change, Verb};
 use crate::p;
+use crate::quota;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
 use crate::resources::rbac;
@@ -121,7 +122,10 @@ pub(super) async fn insert(rq: Rq<'_>, tx: &mut Tx, body: Body, is_default: bool
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
     let (id, project) = (text("id"), text("project_id"));
     store::insert(rq, tx, &SECURITY_GROUP, &body).await?;
-    for rule in template::rules_for(tx, is_default, &id).await? {
+    let mut rules = template::rules_for(tx, is_default, &id).await?;
+    rules.iter_mut().for_each(|rule| drop(rule.insert("project_id".into(), Value::from(project.as_str()))));
+    quota::check(rq, tx, &SECURITY_GROUP_RULE, &rules).await?;
+    for rule in rules {
         group_rule::insert(rq, tx, rule, &id, &project).await?;
     }
     announce(rq, tx, Verb::Created, &id, None).await
