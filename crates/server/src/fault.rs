@@ -186,7 +186,6 @@ faults! {
     404 TenantQuotaNotFound { tenant_id } "Quota for project {tenant_id} could not be found.";
     400 QuotaMissingTenant { } "Tenant-id was missing from quota request.";
     403 AdminRequired { reason } "User does not have admin privileges: {reason}.";
-    501 NotImplemented as HTTPNotImplemented { text } "{text}";
     // of others
     400 MalformedRequestBody { reason } "Malformed request body: {reason}.";
     404 TagNotFound { tag } "Tag {tag} could not be found.";

@@ -1,8 +1,11 @@
 //! Which DHCP agents serve which networks: least load first, `dhcp_agents_per_network` of them.
 
 use super::{Agent, DHCP, Options, bound, hints, list, moment, on_host, vacant_index};
+use crate::app::App;
 use crate::db::{Stop, Tx, Val, marks};
+use crate::ml2::mech::{self, Mechanism};
 use crate::p;
+use crate::resources::network::segments;
 use std::collections::BTreeMap;
 
 /// Seconds that a starting agent is given for each of its networks before it counts as dead.
@@ -63,8 +66,34 @@ async fn network_counts(tx: &mut Tx) -> Result<BTreeMap<String, i64>, Stop> {
     Ok(tx.all(sql, &[]).await?.iter().map(|row| (row.text(0), row.int(1))).collect())
 }
 
+/// The hosts that reach a network: those with an L2 agent that can wire one of its segments. None = all, where
+/// no mechanism driver has agents.
+async fn reachable(
+    tx: &mut Tx,
+    mechanisms: &[Mechanism],
+    network: &str,
+) -> Result<Option<Vec<String>>, Stop> {
+    let drivers: Vec<(Mechanism, &str)> =
+        mechanisms.iter().filter_map(|driver| Some((*driver, driver.agent_type()?))).collect();
+    if drivers.is_empty() {
+        return Ok(None);
+    }
+    let segments = segments::of(tx, network).await?;
+    let mut hosts = Vec::new();
+    for (driver, agent_type) in drivers {
+        for agent in list(tx, Some(agent_type), None).await? {
+            let wirer = mech::Agent { alive: true, configurations: agent.configurations };
+            if segments.iter().any(|segment| driver.refusal(&wirer, &segment.what).is_none()) {
+                hosts.push(agent.host);
+            }
+        }
+    }
+    Ok(Some(hosts))
+}
+
 /// Gives a network the agents it lacks; returns those that are new.
-pub async fn schedule(tx: &mut Tx, options: &Options, now: i64, network: &str) -> Result<Vec<Agent>, Stop> {
+pub async fn schedule(tx: &mut Tx, app: &App, now: i64, network: &str) -> Result<Vec<Agent>, Stop> {
+    let options = &app.agents;
     if !options.network_auto_schedule {
         return Ok(Vec::new());
     }
@@ -73,13 +102,17 @@ pub async fn schedule(tx: &mut Tx, options: &Options, now: i64, network: &str) -
         return Ok(Vec::new());
     };
     let agents = list(tx, Some(DHCP), None).await?;
+    let known = agents.len();
     let hosting: Vec<String> =
         hosting(tx, &[network.to_string()]).await?.into_iter().map(|(_, agent)| agent.id).collect();
     let counts = network_counts(tx).await?;
+    let hosts = reachable(tx, &app.ml2.mechanisms, network).await?;
+    let reaches = |agent: &Agent| hosts.as_ref().is_none_or(|hosts| hosts.contains(&agent.host));
+    let agents: Vec<Agent> = agents.into_iter().filter(reaches).collect();
     let chosen = choose(&agents, &hosting, &hints(&row.text(0)), &counts, options, now);
     let mut added = Vec::new();
     for agent in chosen {
-        if bind(tx, network, &agent.id, options.dhcp_agents_per_network.min(agents.len()), false).await? {
+        if bind(tx, network, &agent.id, options.dhcp_agents_per_network.min(known), false).await? {
             // The next choice sees it; the agent's next report corrects it.
             tx.exec("UPDATE agents SET `load` = `load` + 1 WHERE id = ?", p![&agent.id]).await?;
             added.push(agent.clone());
@@ -203,7 +236,7 @@ pub async fn dead_bindings(tx: &mut Tx, options: &Options, now: i64) -> Result<V
 /// Takes a network from a dead agent and gives it to another; returns who is new.
 pub async fn move_away(
     tx: &mut Tx,
-    options: &Options,
+    app: &App,
     now: i64,
     network: &str,
     from: &Agent,
@@ -215,7 +248,7 @@ pub async fn move_away(
         "the network's DHCP agent is dead"
     );
     unbind(tx, network, from).await?;
-    schedule(tx, options, now, network).await
+    schedule(tx, app, now, network).await
 }
 
 #[cfg(test)]

@@ -1,25 +1,25 @@
 //! What is done about agents that are gone, every half `agent_down_time`: networks and routers move to agents
 //! that are there. Safe to run twice, and in several servers.
 
-use super::{Agent, Options, dhcp, l3};
+use super::{Agent, dhcp, l3};
 use crate::app::{App, Shared};
 use crate::db::{Stop, Tx};
 use crate::notifier;
 use std::time::Duration;
 
 struct Move<'a> {
-    options: &'a Options,
+    app: &'a App,
     now: i64,
     resource: &'a str,
     from: &'a Agent,
 }
 
 async fn move_network(tx: &mut Tx, input: &Move<'_>) -> Result<Vec<Agent>, Stop> {
-    dhcp::move_away(tx, input.options, input.now, input.resource, input.from).await
+    dhcp::move_away(tx, input.app, input.now, input.resource, input.from).await
 }
 
 async fn move_router(tx: &mut Tx, input: &Move<'_>) -> Result<Option<Agent>, Stop> {
-    l3::move_away(tx, input.options, input.now, input.resource, input.from).await
+    l3::move_away(tx, &input.app.agents, input.now, input.resource, input.from).await
 }
 
 /// Takes networks from dead DHCP agents. The dead are not told: a message that waits would undo it when they
@@ -28,7 +28,7 @@ async fn networks(app: &App, now: i64) -> Result<(), Stop> {
     let options = &app.agents;
     let dead = dhcp::dead_bindings(&mut app.db.read().await?, options, now).await?;
     for (network, from) in dead {
-        let input = Move { options, now, resource: &network, from: &from };
+        let input = Move { app, now, resource: &network, from: &from };
         for agent in app.write(move_network, &input).await? {
             notifier::dhcp::network_added(app, &network, &agent.host).await;
         }
@@ -41,7 +41,7 @@ async fn routers(app: &App, now: i64) -> Result<(), Stop> {
     let options = &app.agents;
     let dead = l3::dead_bindings(&mut app.db.read().await?, options, now).await?;
     for (router, from) in dead {
-        let input = Move { options, now, resource: &router, from: &from };
+        let input = Move { app, now, resource: &router, from: &from };
         let Some(to) = app.write(move_router, &input).await? else { continue };
         notifier::l3::router_removed(app, &router, &from.host).await;
         if !notifier::l3::router_added(app, &router, &to.host).await {

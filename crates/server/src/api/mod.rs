@@ -177,7 +177,11 @@ async fn custom(
     asked: &Asked,
 ) -> Result<Reply, Fault> {
     let body = match asked.method.as_str() {
-        "POST" | "PUT" if !asked.body.is_empty() => Value::Object(admit::object(&asked.body)?),
+        "POST" | "PUT" if !asked.body.is_empty() => {
+            let readable = serde_json::from_slice::<serde::de::IgnoredAny>(&asked.body);
+            readable.map_err(|_| Fault::MalformedRequestBody { reason: "Cannot understand JSON".into() })?;
+            Value::Object(admit::object(&asked.body)?)
+        }
         _ => Value::Null,
     };
     let answer = (route.run)(rq, Call { path, query: asked.query.clone(), body }).await?;

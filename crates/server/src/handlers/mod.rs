@@ -11,7 +11,7 @@ mod find;
 pub mod l2;
 pub mod l3;
 pub mod metadata;
-mod router;
+pub(crate) mod router;
 pub mod security;
 pub mod security_rules;
 pub mod state;

@@ -101,6 +101,35 @@ async fn port_roles(tx: &mut Tx, routers: &[String]) -> Result<BTreeMap<String, 
     Ok(rows.iter().map(|row| (row.text(0), (row.text(1), row.text(2)))).collect())
 }
 
+/// What routers are beside what the API shows of them.
+pub(crate) async fn with_extra(tx: &mut Tx, routers: &mut [Body]) -> Result<(), Stop> {
+    let ids: Vec<Val> = routers.iter().map(|router| Val::from(text(router, "id"))).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT router_id, distributed, ha, ha_vr_id, enable_default_route_ecmp, enable_default_route_bfd \
+         FROM router_extra_attributes WHERE router_id IN ({})",
+        marks(ids.len())
+    );
+    let rows = tx.all(&sql, &ids).await?;
+    for router in routers {
+        let row = rows.iter().find(|row| row.text(0) == text(router, "id"));
+        let flag = |column: usize| json!(row.is_some_and(|row| row.flag(column)));
+        let id = row.map_or(0, |row| row.int(3));
+        for (name, value) in [
+            ("distributed", flag(1)),
+            ("ha", flag(2)),
+            ("ha_vr_id", json!(id)),
+            ("enable_default_route_ecmp", flag(4)),
+            ("enable_default_route_bfd", flag(5)),
+        ] {
+            router.entry(name).or_insert(value);
+        }
+    }
+    Ok(())
+}
+
 /// The floating IPs of routers, by router.
 async fn floating_ips(
     rq: Rq<'_>,
@@ -137,7 +166,8 @@ pub(super) async fn routers(rq: Rq<'_>, tx: &mut Tx, ids: &[String], host: &str)
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let found = bodies(rq, tx, "router", |r| Query::among(r, "id", ids)).await?;
+    let mut found = bodies(rq, tx, "router", |r| Query::among(r, "id", ids)).await?;
+    with_extra(tx, &mut found).await?;
     let roles = port_roles(tx, ids).await?;
     let port_ids: Vec<&String> = roles.keys().collect();
     let ports = match port_ids.is_empty() {

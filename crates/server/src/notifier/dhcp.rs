@@ -3,7 +3,7 @@
 
 use super::{cast, differs, text};
 use crate::agents::dhcp::{hosting, schedule};
-use crate::agents::{Agent, DHCP, Options, list};
+use crate::agents::{Agent, DHCP, list};
 use crate::app::App;
 use crate::db::{Stop, Tx};
 use crate::notify::{Change, Verb};
@@ -140,7 +140,7 @@ async fn agents_of(
     if lacking.is_empty() {
         return Ok(agents);
     }
-    let input = Lacking { options: &app.agents, now: (app.clock)(), networks: lacking };
+    let input = Lacking { app, now: (app.clock)(), networks: lacking };
     for (network, agent) in app.write(schedule_all, &input).await? {
         network_added(app, &network, &agent.host).await;
         agents.entry(network).or_default().push(agent);
@@ -149,7 +149,7 @@ async fn agents_of(
 }
 
 struct Lacking<'a> {
-    options: &'a Options,
+    app: &'a App,
     now: i64,
     networks: Vec<String>,
 }
@@ -157,7 +157,7 @@ struct Lacking<'a> {
 async fn schedule_all(tx: &mut Tx, input: &Lacking<'_>) -> Result<Vec<(String, Agent)>, Stop> {
     let mut added = Vec::new();
     for network in &input.networks {
-        let agents = schedule(tx, input.options, input.now, network).await?;
+        let agents = schedule(tx, input.app, input.now, network).await?;
         added.extend(agents.into_iter().map(|agent| (network.clone(), agent)));
     }
     Ok(added)

@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 /// The paths; the fixed ones stand before the one with a project, which would take them.
 pub const ROUTES: &[Route] = &[
     Route { method: Method::Get, path: "/quotas", run: list },
-    Route { method: Method::Post, path: "/quotas", run: refuse_post },
     Route { method: Method::Get, path: "/quotas/tenant", run: tenant },
     Route { method: Method::Get, path: "/quotas/project", run: project },
     Route { method: Method::Get, path: "/quotas/{id}", run: show },
@@ -114,11 +113,6 @@ async fn list_in(rq: Rq<'_>) -> Result<Answer, Stop> {
         Value::Object(shown)
     };
     Ok(ok(json!({"quotas": all.iter().map(one).collect::<Vec<_>>()})))
-}
-
-fn refuse_post(_: Rq<'_>, _: Call) -> Run<'_> {
-    let text = "POST requests are not supported on this resource.".into();
-    Box::pin(async { Err(Fault::NotImplemented { text }) })
 }
 
 fn caller(rq: Rq<'_>, name: &str) -> Result<Answer, Fault> {

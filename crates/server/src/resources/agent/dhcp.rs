@@ -37,10 +37,13 @@ async fn networks(rq: Rq<'_>, agent: &str) -> Result<Answer, Stop> {
     if ids.is_empty() && agents::get(&mut tx, agent).await?.is_none() {
         return Err(Fault::AgentNotFound { id: agent.into() }.into());
     }
-    let found = match ids.is_empty() {
+    let mut found = match ids.is_empty() {
         true => Vec::new(),
         false => bodies(rq, &mut tx, "network", |r| Query::among(r, "id", &ids)).await?,
     };
+    for network in &mut found {
+        network.shift_remove("standard_attr_id");
+    }
     Ok(Answer { status: 200, body: Some(json!({"networks": found})) })
 }
 

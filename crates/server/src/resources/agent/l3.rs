@@ -8,6 +8,7 @@ use crate::db::{Stop, Tx};
 use crate::extension::{Answer, Call, Method, Route};
 use crate::fault::Fault;
 use crate::handlers::bodies;
+use crate::handlers::router::with_extra;
 use crate::notifier;
 use crate::p;
 use crate::policy::enforce_rule;
@@ -41,10 +42,14 @@ async fn routers(rq: Rq<'_>, agent: &str) -> Result<Answer, Stop> {
     if ids.is_empty() && agents::get(&mut tx, agent).await?.is_none() {
         return Err(Fault::AgentNotFound { id: agent.into() }.into());
     }
-    let found = match ids.is_empty() {
+    let mut found = match ids.is_empty() {
         true => Vec::new(),
         false => bodies(rq, &mut tx, "router", |r| Query::among(r, "id", &ids)).await?,
     };
+    with_extra(&mut tx, &mut found).await?;
+    for router in &mut found {
+        router.shift_remove("standard_attr_id");
+    }
     Ok(Answer { status: 200, body: Some(json!({"routers": found})) })
 }
 
