@@ -157,6 +157,7 @@ faults! {
     409 NetworkMTUSubnetConflict { net_id, mtu } "MTU of {net_id} is not valid, subnet requires a minimum of {mtu}";
     503 NoNetworkAvailable { } "Unable to create the network. No project network is available for allocation.";
     // subnet pools
+    400 AddrFormatError { text } "{text}";
     400 EmptySubnetPoolPrefixList { } "Empty subnet pool prefix list.";
     400 PrefixVersionMismatch { } "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.";
     400 UnsupportedMinSubnetPoolPrefix { prefix, version } "Prefix '{prefix}' not supported in IPv{version} pool.";

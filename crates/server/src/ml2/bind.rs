@@ -149,7 +149,9 @@ async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<bool, Stop> 
         let sql = "INSERT INTO ml2_port_binding_levels (port_id, host, level, driver, segment_id) VALUES (?, ?, 0, ?, ?)";
         tx.exec(sql, p![port, &old.host, driver.name(), segment]).await?;
     }
-    store::touch(rq, tx, &PORT, port).await?;
+    // Upstream raises the revision for the binding and once more by hand, and clients see the number.
+    let sql = "UPDATE standardattributes SET revision_number = revision_number + 2, updated_at = ? WHERE id = (SELECT standard_attr_id FROM ports WHERE id = ?)";
+    tx.exec(sql, p![rq.app.now(), port]).await?;
     let after: Option<Body> = store::get(rq, tx, &PORT, port).await?;
     tx.announce(Change { resource: "port", verb: Verb::Updated, id: port.to_string(), before, after });
     Ok(true)

@@ -117,8 +117,7 @@ impl Wanted {
             Kind::Gre | Kind::Vxlan | Kind::Geneve if self.physical().is_some() => {
                 Err(invalid(format!("provider:physical_network specified for {name} network")))
             }
-            Kind::Gre => self.check_id(i64::from(i32::MAX)),
-            Kind::Vxlan | Kind::Geneve => self.check_id((1 << 24) - 1),
+            Kind::Gre | Kind::Vxlan | Kind::Geneve => self.check_id(),
         }
     }
 
@@ -157,9 +156,9 @@ impl Wanted {
         }
     }
 
-    /// Upstream lets any number through and fails in the database; a number that no tunnel can carry is
-    /// refused here.
-    fn check_id(&self, max: i64) -> Result<(), Fault> {
+    /// Upstream takes numbers that no tunnel can carry, and fails on those that no column can hold.
+    fn check_id(&self) -> Result<(), Fault> {
+        let max = i64::from(i32::MAX);
         match self.segmentation_id {
             Some(id) if !(0..=max).contains(&id) => {
                 Err(invalid(format!("segmentation_id out of range (0 through {max})")))

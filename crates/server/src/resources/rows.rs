@@ -1,7 +1,9 @@
 //! Rows that belong to many resources at once: one statement per five hundred ids, never one per row.
 
 use crate::attr::Body;
+use crate::convert;
 use crate::db::{Row, Stop, Tx, Val, marks};
+use crate::fault::Fault;
 use crate::record::{Cell, Page};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -78,4 +80,10 @@ pub fn items<'a>(body: &'a Body, key: &str) -> &'a [Value] {
 /// Parameters of an `IN (…)`.
 pub fn params(values: &[String]) -> Vec<Val> {
     values.iter().map(Val::from).collect()
+}
+
+/// `NOT ` where a filter of a flag asks for false.
+pub fn not_unless(values: &[String]) -> Result<&'static str, Fault> {
+    let wanted = values.first().map(|v| convert::to_boolean(Value::from(v.as_str()))).transpose()?;
+    Ok(if wanted == Some(Value::Bool(false)) { "NOT " } else { "" })
 }

@@ -10,6 +10,7 @@ mod client;
 mod flavors;
 #[cfg(test)]
 mod routers;
+mod ports;
 #[cfg(test)]
 mod security_groups;
 #[cfg(test)]

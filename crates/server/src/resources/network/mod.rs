@@ -12,7 +12,6 @@ use crate::extension::{Resource, Verbs};
 use crate::fault::Fault;
 use crate::request::Rq;
 use crate::resources::rows;
-use serde_json::Value;
 
 /// The collection.
 pub static NETWORK: Resource = Resource {
@@ -122,8 +121,7 @@ fn visible(rq: Rq<'_>) -> Condition {
 }
 
 fn shared(rq: Rq<'_>, values: &[String]) -> Result<Condition, Fault> {
-    let wanted = values.first().and_then(|v| convert::boolean(&Value::from(v.as_str()))).unwrap_or(true);
-    let not = if wanted { "" } else { "NOT " };
+    let not = rows::not_unless(values)?;
     Ok(Condition {
         sql: format!(
             "networks.id {not}IN (SELECT object_id FROM networkrbacs WHERE action = 'access_as_shared' AND target_project IN ('*', ?))"
@@ -133,8 +131,7 @@ fn shared(rq: Rq<'_>, values: &[String]) -> Result<Condition, Fault> {
 }
 
 fn is_external(_: Rq<'_>, values: &[String]) -> Result<Condition, Fault> {
-    let wanted = values.first().and_then(|v| convert::boolean(&Value::from(v.as_str()))).unwrap_or(true);
-    let not = if wanted { "" } else { "NOT " };
+    let not = rows::not_unless(values)?;
     Ok(Condition {
         sql: format!("networks.id {not}IN (SELECT network_id FROM externalnetworks)"),
         params: Vec::new(),

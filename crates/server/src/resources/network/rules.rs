@@ -110,7 +110,8 @@ async fn store_hints(tx: &mut Tx, id: &str, hints: &[Value]) -> Result<(), Stop>
 async fn update(rq: Rq<'_>, tx: &mut Tx, old: &Body, mut changes: Body) -> Result<(), Stop> {
     let id = text(old, "id").to_string();
     let project = text(old, "project_id").to_string();
-    let mut touched = update_provider(rq, tx, old, &changes).await?;
+    update_provider(rq, tx, old, &changes).await?;
+    let mut touched = false;
     if let Some(shared) = changes.remove("shared").and_then(|v| v.as_bool()) {
         touched |= update_shared(rq, tx, old, shared).await?;
     }
@@ -141,9 +142,10 @@ async fn update(rq: Rq<'_>, tx: &mut Tx, old: &Body, mut changes: Body) -> Resul
     announce(rq, tx, Verb::Updated, &id, Some(old.clone())).await
 }
 
-/// Of the provider attributes only a VLAN id may change, and only where no port hangs on it.
-async fn update_provider(rq: Rq<'_>, tx: &mut Tx, old: &Body, changes: &Body) -> Result<bool, Stop> {
-    let fixed = ["provider:physical_network", "provider:network_type"];
+/// Of the provider attributes only a VLAN id may change, and only where no port hangs on it. The network's
+/// revision stays, as upstream.
+async fn update_provider(rq: Rq<'_>, tx: &mut Tx, old: &Body, changes: &Body) -> Result<(), Stop> {
+    let fixed = ["provider:network_type", "provider:physical_network"];
     for name in fixed {
         let differs = changes.get(name).is_some_and(|v| !v.is_null() && Some(v) != old.get(name));
         if differs {
@@ -154,7 +156,7 @@ async fn update_provider(rq: Rq<'_>, tx: &mut Tx, old: &Body, changes: &Body) ->
     let Some(segment_id) =
         changes.get("provider:segmentation_id").and_then(Value::as_i64).filter(|n| *n != 0)
     else {
-        return Ok(false);
+        return Ok(());
     };
     let network = text(old, "id");
     let own = segments::of(tx, network).await?;
@@ -177,7 +179,7 @@ async fn update_provider(rq: Rq<'_>, tx: &mut Tx, old: &Body, changes: &Body) ->
     tx.exec("UPDATE networksegments SET segmentation_id = ? WHERE id = ?", p![segment_id, &segment.id])
         .await?;
     allocation::release(tx, &rq.app.ml2, &segment.what).await?;
-    Ok(true)
+    Ok(())
 }
 
 async fn update_shared(rq: Rq<'_>, tx: &mut Tx, old: &Body, shared: bool) -> Result<bool, Stop> {

@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::ml2::provisioning::{self, Entity};
 use crate::ml2::segment::invalid;
 use crate::p;
+use crate::py;
 use crate::request::Rq;
 use crate::resources::rows::text;
 use serde_json::{Map, Value};
@@ -42,6 +43,11 @@ pub async fn of(tx: &mut Tx, port: &str) -> Result<Option<Binding>, Stop> {
     }))
 }
 
+/// `binding:host_id` as it is kept: whatever the client wrote, as text.
+fn host_text(body: &Body) -> String {
+    body.get("binding:host_id").filter(|v| !v.is_null()).map(py::text).unwrap_or_default()
+}
+
 fn profile_text(profile: Option<&Value>) -> Result<Option<String>, Fault> {
     let Some(profile) = profile else { return Ok(None) };
     let empty = Map::new();
@@ -61,7 +67,7 @@ pub(super) async fn insert(tx: &mut Tx, port: &str, body: &Body) -> Result<(), S
         vnic => vnic,
     };
     let sql = "INSERT INTO ml2_port_bindings (port_id, host, vif_type, vnic_type, profile, vif_details, status) VALUES (?, ?, 'unbound', ?, ?, '', 'ACTIVE')";
-    tx.exec(sql, p![port, text(body, "binding:host_id"), vnic, profile]).await?;
+    tx.exec(sql, p![port, host_text(body), vnic, profile]).await?;
     Ok(())
 }
 
@@ -70,7 +76,7 @@ pub(super) async fn insert(tx: &mut Tx, port: &str, body: &Body) -> Result<(), S
 pub(super) async fn change(tx: &mut Tx, port: &str, now: &Binding, changes: &Body) -> Result<bool, Stop> {
     let mut new = now.clone();
     if changes.contains_key("binding:host_id") {
-        new.host = text(changes, "binding:host_id").to_string();
+        new.host = host_text(changes);
     }
     if let Some(vnic) = changes.get("binding:vnic_type").and_then(Value::as_str) {
         new.vnic_type = vnic.to_string();

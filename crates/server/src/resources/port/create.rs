@@ -48,6 +48,7 @@ async fn network(tx: &mut Tx, id: &str) -> Result<Network, Stop> {
 }
 
 async fn store_new(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop> {
+    extras::check_pair_count(rq, &body)?;
     let id = rq.app.fresh_id();
     let network_id = text(&body, "network_id").to_string();
     let owner = text(&body, "device_owner").to_string();

@@ -106,9 +106,9 @@ pub(super) async fn store_pairs(tx: &mut Tx, port: &str, body: &Body, secured: b
     for pair in pairs {
         let own = text(body, "mac_address");
         let mac = pair.get("mac_address").and_then(Value::as_str).unwrap_or(own);
-        let mac_address = convert::parse_mac(mac).map_or_else(|| mac.to_string(), convert::mac_text);
-        let address = pair.get("ip_address").and_then(Value::as_str).unwrap_or_default();
-        let ip_address = convert::canonical_ip(address);
+        // Both are kept in the client's own spelling, as upstream.
+        let mac_address = mac.to_string();
+        let ip_address = pair.get("ip_address").and_then(Value::as_str).unwrap_or_default().to_string();
         let sql = "INSERT INTO allowedaddresspairs (port_id, mac_address, ip_address) VALUES (?, ?, ?)";
         match tx.exec(sql, p![port, &mac_address, &ip_address]).await {
             Err(Stop::Duplicate(_)) => {
@@ -141,7 +141,7 @@ pub(super) fn check_dhcp_options(value: &Value) -> Result<(), Fault> {
         if is_dhcp_option(option) {
             None
         } else {
-            Some(format!("No valid key specs matched for: {}", py::repr(option)))
+            Some(format!("No valid key specs matched for: {}", py::text(option)))
         }
     };
     check::list(value, |option| unmatched(option).map_or(Ok(()), Err)).map_err(invalid)

@@ -13,7 +13,7 @@ use crate::db::{Val, marks};
 use crate::extension::{Resource, Verbs};
 use crate::fault::Fault;
 use crate::request::Rq;
-use serde_json::Value;
+use crate::resources::rows;
 
 const MODES: &[Literal] = &[
     Literal::Text("dhcpv6-stateful"),
@@ -115,8 +115,7 @@ fn visible(rq: Rq<'_>) -> Condition {
 }
 
 fn shared(rq: Rq<'_>, values: &[String]) -> Result<Condition, Fault> {
-    let wanted = values.first().and_then(|v| convert::boolean(&Value::from(v.as_str()))).unwrap_or(true);
-    let not = if wanted { "" } else { "NOT " };
+    let not = rows::not_unless(values)?;
     Ok(Condition {
         sql: format!(
             "subnets.network_id {not}IN (SELECT object_id FROM networkrbacs WHERE action = 'access_as_shared' AND target_project IN ('*', ?))"
@@ -126,8 +125,7 @@ fn shared(rq: Rq<'_>, values: &[String]) -> Result<Condition, Fault> {
 }
 
 fn external(_: Rq<'_>, values: &[String]) -> Result<Condition, Fault> {
-    let wanted = values.first().and_then(|v| convert::boolean(&Value::from(v.as_str()))).unwrap_or(true);
-    let not = if wanted { "" } else { "NOT " };
+    let not = rows::not_unless(values)?;
     let sql = format!("subnets.network_id {not}IN (SELECT network_id FROM externalnetworks)");
     Ok(Condition { sql, params: Vec::new() })
 }

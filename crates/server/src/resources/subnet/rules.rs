@@ -271,8 +271,7 @@ async fn update(rq: Rq<'_>, tx: &mut Tx, old: &Body, changes: Body) -> Result<()
         let there = check::ranges(items(old, "allocation_pools"))?;
         check::check_gateway(gateway, pools.as_ref().unwrap_or(&there))?;
     }
-    let lists = ["dns_nameservers", "host_routes", "allocation_pools", "service_types"];
-    let touched = lists.iter().any(|key| changes.get(*key).is_some_and(|v| Some(v) != old.get(*key)));
+    let differs = |key: &str| changes.get(key).is_some_and(|new| Some(new) != old.get(key));
     if changes.contains_key("dns_nameservers") {
         save::dns_nameservers(tx, id, items(&changes, "dns_nameservers")).await?;
     }
@@ -286,8 +285,12 @@ async fn update(rq: Rq<'_>, tx: &mut Tx, old: &Body, changes: Body) -> Result<()
         save::pools(rq, tx, id, &pools).await?;
     }
     store::update(rq, tx, &SUBNET, id, &changes).await?;
-    if touched {
+    // Of its lists only this one raises the revision, as upstream.
+    if differs("service_types") {
         store::touch(rq, tx, &SUBNET, id).await?;
+    }
+    if ["name", "gateway_ip", "enable_dhcp", "description"].into_iter().any(differs) {
+        store::touch(rq, tx, &NETWORK, text(old, "network_id")).await?;
     }
     announce(rq, tx, Verb::Updated, id, Some(old.clone())).await
 }

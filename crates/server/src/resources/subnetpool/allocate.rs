@@ -8,6 +8,7 @@ use crate::ipam::prefixes::{self, first_free, subtract, units};
 use crate::p;
 use crate::request::Rq;
 use crate::resources::rows::{flag, number, text};
+use crate::resources::subnet::check::AUTO_MODES;
 use ipnet::IpNet;
 
 /// A pool as far as cutting goes.
@@ -50,6 +51,24 @@ async fn load(tx: &mut Tx, condition: &str, params: &[crate::db::Val]) -> Result
 
 const VISIBLE: &str = "(? OR project_id = ? OR id IN (SELECT object_id FROM subnetpoolrbacs WHERE action = 'access_as_shared' AND target_project IN ('*', ?)))";
 
+/// The name that stands for prefixes delegated by routers outside; there is no such pool here.
+const DELEGATION: &str = "prefix_delegation";
+
+fn check_delegation(body: &Body) -> Result<(), Fault> {
+    let bad = |msg: &str| Err(Fault::SubnetsBadRequest { msg: msg.into() });
+    let auto = |mode: &str| AUTO_MODES.contains(&text(body, mode));
+    if number(body, "ip_version") != 6 {
+        return bad("Prefix Delegation can only be used with IPv6 subnets.");
+    }
+    if !auto("ipv6_ra_mode") {
+        return bad("IPv6 RA Mode must be SLAAC or Stateless for Prefix Delegation.");
+    }
+    if !auto("ipv6_address_mode") {
+        return bad("IPv6 Address Mode must be SLAAC or Stateless for Prefix Delegation.");
+    }
+    Ok(())
+}
+
 /// The pool that a new subnet shall come from, if it names one or wants the default.
 pub async fn of_new_subnet(rq: Rq<'_>, tx: &mut Tx, body: &Body) -> Result<Option<Pool>, Stop> {
     let (id, wants_default) = (text(body, "subnetpool_id"), flag(body, "use_default_subnetpool"));
@@ -57,6 +76,9 @@ pub async fn of_new_subnet(rq: Rq<'_>, tx: &mut Tx, body: &Body) -> Result<Optio
     let bad = |msg: String| Stop::from(Fault::SubnetsBadRequest { msg });
     if wants_default && !id.is_empty() {
         return Err(bad("subnetpool_id and use_default_subnetpool cannot both be specified".into()));
+    }
+    if id == DELEGATION {
+        check_delegation(body)?;
     }
     if !id.is_empty() {
         let found = load(tx, &format!("id = ? AND {VISIBLE}"), p![id, all, me, me]).await?;
@@ -125,6 +147,10 @@ async fn available(tx: &mut Tx, pool: &Pool) -> Result<Vec<IpNet>, Stop> {
 
 /// Cuts a subnet of a length.
 pub async fn allocate_any(rq: Rq<'_>, tx: &mut Tx, pool: &Pool, prefixlen: i64) -> Result<IpNet, Stop> {
+    let (longest, any) = if pool.ip_version == 4 { (32, "0.0.0.0") } else { (128, "::") };
+    if prefixlen > longest {
+        return Err(Fault::AddrFormatError { text: format!("invalid IPNetwork {any}/{prefixlen}") }.into());
+    }
     check_length(pool, prefixlen)?;
     let length = u8::try_from(prefixlen).unwrap_or(u8::MAX);
     lock(rq, tx, pool).await?;

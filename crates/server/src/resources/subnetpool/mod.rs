@@ -11,6 +11,7 @@ use crate::convert;
 use crate::extension::{Action, Method, Resource, Verbs};
 use crate::fault::Fault;
 use crate::request::Rq;
+use crate::resources::rows;
 use serde_json::Value;
 
 /// A length of prefixes: upstream shows these as texts.
@@ -87,8 +88,7 @@ fn visible(rq: Rq<'_>) -> Condition {
 }
 
 fn shared(rq: Rq<'_>, values: &[String]) -> Result<Condition, Fault> {
-    let wanted = values.first().and_then(|v| convert::boolean(&Value::from(v.as_str()))).unwrap_or(true);
-    let not = if wanted { "" } else { "NOT " };
+    let not = rows::not_unless(values)?;
     Ok(Condition {
         sql: format!(
             "subnetpools.id {not}IN (SELECT object_id FROM subnetpoolrbacs WHERE action = 'access_as_shared' AND target_project IN ('*', ?))"

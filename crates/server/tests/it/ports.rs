@@ -1,0 +1,218 @@
+//! Networks, subnets and ports over HTTP: who gets which address, where ports are bound, what is refused.
+
+use crate::client::Served;
+use serde_json::{Value, json};
+use server::p;
+use std::collections::BTreeSet;
+
+async fn network(served: &Served) -> String {
+    let network = served.make("p", "networks", json!({"network": {"name": "n"}})).await;
+    network["id"].as_str().unwrap().to_string()
+}
+
+async fn subnet(served: &Served, network: &str, cidr: &str, more: Value) -> Value {
+    let version = if cidr.contains(':') { 6 } else { 4 };
+    let mut body = json!({"network_id": network, "cidr": cidr, "ip_version": version});
+    for (key, value) in more.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    served.make("p", "subnets", json!({"subnet": body})).await
+}
+
+async fn port(served: &Served, network: &str, more: Value) -> Value {
+    let mut body = json!({"network_id": network});
+    for (key, value) in more.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    served.make("admin", "ports", json!({"port": body})).await
+}
+
+fn addresses(port: &Value) -> Vec<String> {
+    let fixed = port["fixed_ips"].as_array().unwrap();
+    fixed.iter().map(|f| f["ip_address"].as_str().unwrap().to_string()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_clients_share_a_small_subnet_to_the_last_address() {
+    let served = std::sync::Arc::new(Served::start().await);
+    let network = network(&served).await;
+    subnet(&served, &network, "10.0.0.0/28", json!({})).await;
+    let ask = |_| {
+        let (served, network) = (served.clone(), network.clone());
+        tokio::spawn(async move {
+            served.ask("p", "POST", "ports", json!({"port": {"network_id": network}})).await
+        })
+    };
+    let asked: Vec<_> = (0..32).map(ask).collect();
+    let mut taken = Vec::new();
+    let mut refused = 0;
+    for one in asked {
+        match one.await.unwrap() {
+            (201, answer) => taken.extend(addresses(&answer["port"])),
+            (status, answer) => {
+                assert_eq!(
+                    (status, &answer["NeutronError"]["type"]),
+                    (409, &json!("IpAddressGenerationFailure"))
+                );
+                let words = format!("No more IP addresses available on network {network}.");
+                assert_eq!(answer["NeutronError"]["message"], json!(words));
+                refused += 1;
+            }
+        }
+    }
+    let distinct: BTreeSet<_> = taken.iter().cloned().collect();
+    let free: BTreeSet<_> = (2..=14).map(|n| format!("10.0.0.{n}")).collect();
+    assert_eq!((distinct, taken.len(), refused), (free, 13, 19));
+    // Nothing half-written is left of those that were refused.
+    let mut tx = served.app.db.read().await.unwrap();
+    for (table, rows) in
+        [("ports", 13), ("ipallocations", 13), ("ipamallocations", 13), ("ml2_port_bindings", 13)]
+    {
+        let count = tx.opt(&format!("SELECT count(*) FROM {table}"), p![]).await.unwrap().unwrap().int(0);
+        assert_eq!(count, rows, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn the_lowest_free_address_is_taken_again() {
+    let served = Served::start().await;
+    let network = network(&served).await;
+    let pools = json!({"allocation_pools": [{"start": "10.0.0.100", "end": "10.0.0.103"}]});
+    subnet(&served, &network, "10.0.0.0/24", pools).await;
+    let first = port(&served, &network, json!({})).await;
+    let second = port(&served, &network, json!({})).await;
+    assert_eq!(
+        (addresses(&first), addresses(&second)),
+        (vec!["10.0.0.100".into()], vec!["10.0.0.101".into()])
+    );
+    // An address outside of the pools is for those who name it.
+    let named = port(&served, &network, json!({"fixed_ips": [{"ip_address": "10.0.0.9"}]})).await;
+    assert_eq!(addresses(&named), ["10.0.0.9"]);
+    let path = format!("ports/{}", first["id"].as_str().unwrap());
+    assert_eq!(served.ask("admin", "DELETE", &path, Value::Null).await.0, 204);
+    assert_eq!(addresses(&port(&served, &network, json!({})).await), ["10.0.0.100"]);
+}
+
+#[tokio::test]
+async fn ports_make_their_own_addresses_where_subnets_say_so() {
+    let served = Served::start().await;
+    let network = network(&served).await;
+    let mac = json!({"mac_address": "fa:16:3e:00:00:05"});
+    let early = port(&served, &network, mac.clone()).await;
+    assert_eq!(addresses(&early), [] as [&str; 0]);
+    let slaac = json!({"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"});
+    let made = subnet(&served, &network, "fd00:1::/64", slaac).await;
+    let path = format!("ports/{}", early["id"].as_str().unwrap());
+    let (_, shown) = served.ask("admin", "GET", &path, Value::Null).await;
+    assert_eq!(addresses(&shown["port"]), ["fd00:1::f816:3eff:fe00:5"], "a port that was there already");
+    // A new MAC address makes a new one.
+    let change = json!({"port": {"mac_address": "fa:16:3e:00:00:06"}});
+    let (status, changed) = served.ask("admin", "PUT", &path, change).await;
+    assert_eq!((status, addresses(&changed["port"])), (200, vec!["fd00:1::f816:3eff:fe00:6".to_string()]));
+    // Such a subnet goes although ports have addresses of it.
+    let path = format!("subnets/{}", made["id"].as_str().unwrap());
+    assert_eq!(served.ask("p", "DELETE", &path, Value::Null).await.0, 204);
+    let mut tx = served.app.db.read().await.unwrap();
+    let left = tx.all("SELECT * FROM ipallocations UNION SELECT ip_address, status, ipam_subnet_id, '' FROM ipamallocations", p![]);
+    assert_eq!(left.await.unwrap().len(), 0);
+}
+
+async fn report(served: &Served, host: &str, configurations: Value) {
+    let mut tx = served.app.db.begin().await.unwrap();
+    let now = served.app.now();
+    tx.exec(
+        "INSERT INTO agents (id, agent_type, `binary`, topic, host, admin_state_up, created_at, started_at, heartbeat_timestamp, configurations) VALUES (?, 'Linux bridge agent', 'neutron-linuxbridge-agent', 'N/A', ?, 1, ?, ?, ?, ?)",
+        p![served.app.fresh_id(), host, &now, &now, &now, configurations.to_string()],
+    )
+    .await
+    .unwrap();
+    tx.commit().unwrap();
+}
+
+#[tokio::test]
+async fn ports_are_bound_by_the_agent_of_their_host() {
+    let served = Served::start().await;
+    let network = network(&served).await;
+    report(&served, "compute1", json!({"tunnel_types": ["vxlan"], "interface_mappings": {}})).await;
+    report(&served, "compute2", json!({"tunnel_types": [], "interface_mappings": {}})).await;
+    let bound =
+        port(&served, &network, json!({"binding:host_id": "compute1", "device_owner": "compute:nova"})).await;
+    assert_eq!(bound["binding:vif_type"], "bridge");
+    let details = json!({"connectivity": "l2", "port_filter": true, "bound_drivers": {"0": "linuxbridge"}});
+    assert_eq!(bound["binding:vif_details"], details);
+    let id = bound["id"].as_str().unwrap();
+    let waits = |served: &Served| {
+        let app = served.app.clone();
+        async move {
+            let mut tx = app.db.read().await.unwrap();
+            let rows = tx.all("SELECT entity FROM provisioningblocks", p![]).await.unwrap();
+            rows.iter().map(|row| row.text(0)).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(waits(&served).await, ["L2"], "it waits for its agent");
+    let cases = [
+        (json!({"binding:host_id": "compute2"}), "binding_failed", 0),
+        (json!({"binding:host_id": "nowhere"}), "binding_failed", 0),
+        (json!({"binding:host_id": ""}), "unbound", 0),
+        (json!({"binding:host_id": "compute1"}), "bridge", 1),
+    ];
+    for (change, vif_type, levels) in cases {
+        let path = format!("ports/{id}");
+        let (_, answer) = served.ask("admin", "PUT", &path, json!({"port": change})).await;
+        assert_eq!(answer["port"]["binding:vif_type"], vif_type, "{change}");
+        let mut tx = served.app.db.read().await.unwrap();
+        let count = tx.opt("SELECT count(*) FROM ml2_port_binding_levels", p![]).await.unwrap().unwrap();
+        assert_eq!(count.int(0), levels, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn networks_go_with_what_is_nobodys() {
+    let served = Served::start().await;
+    let network = network(&served).await;
+    subnet(&served, &network, "10.0.0.0/24", json!({"dns_nameservers": ["9.9.9.9"]})).await;
+    let dhcp = json!({"device_owner": "network:dhcp", "device_id": "reserved_dhcp_port"});
+    port(&served, &network, dhcp).await;
+    let mine = port(&served, &network, json!({})).await;
+    let path = format!("networks/{network}");
+    let (status, answer) = served.ask("p", "DELETE", &path, Value::Null).await;
+    assert_eq!((status, &answer["NeutronError"]["type"]), (409, &json!("NetworkInUse")));
+    let port_path = format!("ports/{}", mine["id"].as_str().unwrap());
+    assert_eq!(served.ask("admin", "DELETE", &port_path, Value::Null).await.0, 204);
+    assert_eq!(served.ask("p", "DELETE", &path, Value::Null).await.0, 204);
+    let mut tx = served.app.db.read().await.unwrap();
+    let tables = [
+        "networks",
+        "networksegments",
+        "subnets",
+        "ports",
+        "ipamsubnets",
+        "ipamallocations",
+        "ipallocations",
+        "ipallocationpools",
+        "dnsnameservers",
+        "network_subnet_lock",
+    ];
+    for table in tables {
+        let count = tx.opt(&format!("SELECT count(*) FROM {table}"), p![]).await.unwrap().unwrap().int(0);
+        assert_eq!(count, 0, "{table}");
+    }
+    let left = "SELECT count(*) FROM standardattributes WHERE resource_type IN ('networks', 'networksegments', 'subnets', 'ports')";
+    assert_eq!(tx.opt(left, p![]).await.unwrap().unwrap().int(0), 0);
+    let free = "SELECT count(*) FROM ml2_vxlan_allocations WHERE allocated = 1";
+    assert_eq!(tx.opt(free, p![]).await.unwrap().unwrap().int(0), 0, "its segment is free again");
+}
+
+#[tokio::test]
+async fn service_subnets_are_for_their_own_ports() {
+    let served = Served::start().await;
+    let network = network(&served).await;
+    subnet(&served, &network, "10.0.0.0/24", json!({})).await;
+    let body = json!({"subnet": {"network_id": network, "cidr": "10.1.0.0/24", "ip_version": 4,
+        "service_types": ["compute:nova"]}});
+    served.make("admin", "subnets", body).await;
+    let instance = port(&served, &network, json!({"device_owner": "compute:nova"})).await;
+    let other = port(&served, &network, json!({})).await;
+    assert_eq!(addresses(&instance), ["10.1.0.2"]);
+    assert_eq!(addresses(&other), ["10.0.0.2"]);
+}
