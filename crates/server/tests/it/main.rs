@@ -9,8 +9,9 @@ mod client;
 #[cfg(test)]
 mod flavors;
 #[cfg(test)]
-mod routers;
 mod ports;
+#[cfg(test)]
+mod routers;
 #[cfg(test)]
 mod security_groups;
 #[cfg(test)]
