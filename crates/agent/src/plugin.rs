@@ -74,18 +74,19 @@ pub struct AgentState {
     pub availability_zone: String,
 }
 
-/// Reports every `interval` for ever. The first report says that the agent was started; `revived` is called
-/// when the server had taken the agent for dead.
+/// Reports every `interval` for ever. The first report says that the agent was started. `known` is called after
+/// the first report, before which a server may not know the agent and give it nothing to do, and again when the
+/// server had taken the agent for dead.
 pub async fn report_for_ever(
     client: Client,
     state: AgentState,
     counters: Counters,
     interval: Duration,
-    revived: impl Fn(),
+    known: impl Fn(),
 ) {
     let plugin = Plugin::new(client.with_timeout(interval), REPORTS_TOPIC);
     let uuid = uuid::Uuid::new_v4().to_string();
-    let (mut started, mut failed) = (true, false);
+    let (mut first, mut started, mut failed) = (true, true, false);
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -107,14 +108,17 @@ pub async fn report_for_ever(
                     tracing::info!(agent = state.binary, "state reports get through again");
                 }
                 (started, failed) = (false, false);
-                if answer == "revived" {
-                    revived();
+                if answer == "revived" && !first {
+                    known();
                 }
             }
             Err(e) => {
                 tracing::warn!(agent = state.binary, "state report failed: {e}");
                 failed = true;
             }
+        }
+        if std::mem::take(&mut first) {
+            known();
         }
     }
 }

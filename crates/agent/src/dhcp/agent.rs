@@ -48,11 +48,13 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         }),
         availability_zone: options.availability_zone.clone(),
     };
-    let revived = wake.clone();
+    let known = wake.clone();
     let interval = Duration::from_secs(options.report_interval.max(1));
-    let reports =
-        report_for_ever(transport.client(), state, counters.clone(), interval, move || revived.all());
+    let reports = report_for_ever(transport.client(), state, counters.clone(), interval, move || known.all());
     let mut options = options;
+    // Daemons run elsewhere than we do.
+    options.dhcp_confs = std::path::absolute(&options.dhcp_confs)
+        .map_err(|e| host::Error::io(format!("finding {}", options.dhcp_confs.display()), e))?;
     std::fs::create_dir_all(&options.dhcp_confs)
         .map_err(|e| host::Error::io(format!("making {}", options.dhcp_confs.display()), e))?;
     options.confs_are_public = apply::is_public(&options.dhcp_confs);
@@ -67,7 +69,6 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         unready: BTreeSet::new(),
         told: BTreeSet::new(),
     };
-    wake.all();
     tokio::select! {
         () = reports => Ok(()),
         () = agent.serve_for_ever(&wake) => Ok(()),

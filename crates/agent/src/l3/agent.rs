@@ -56,10 +56,15 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         }),
         availability_zone: options.availability_zone.clone(),
     };
-    let revived = wake.clone();
+    let known = wake.clone();
     let interval = Duration::from_secs(options.report_interval.max(1));
-    let reports =
-        report_for_ever(transport.client(), state, counters.clone(), interval, move || revived.all());
+    let reports = report_for_ever(transport.client(), state, counters.clone(), interval, move || known.all());
+    let mut options = options;
+    // Daemons run elsewhere than we do.
+    for path in [&mut options.ra_confs, &mut options.external_pids] {
+        *path = std::path::absolute(&*path)
+            .map_err(|e| host::Error::io(format!("finding {}", path.display()), e))?;
+    }
     let mut agent = Agent {
         plugin: Plugin::new(transport.client(), PLUGIN_TOPIC),
         host: Arc::new(Mutex::new(Host::open()?)),
@@ -71,7 +76,6 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         failed_all: false,
         chunk: CHUNK_MAX,
     };
-    wake.all();
     tokio::select! {
         () = reports => Ok(()),
         () = agent.serve_for_ever(&wake) => Ok(()),

@@ -39,6 +39,9 @@ pub fn refusal(router: &Router, options: &Options) -> Option<&'static str> {
     if router.distributed {
         return Some("it is distributed and this agent's mode is legacy");
     }
+    if router.ha {
+        return Some("it is highly available, which this agent does not know");
+    }
     if gateway_network.is_none() && !options.handle_internal_only_routers {
         return Some("it has no gateway and handle_internal_only_routers is off");
     }

@@ -172,6 +172,9 @@ fn instances_behind_a_router_get_their_metadata() {
         sh("ip -n vm route add default via 10.1.0.1");
         let body = until_answered("http://169.254.169.254/latest").await;
         assert_signed(&body, "10.1.0.11");
+        sh("ip -n vm -6 route add fe80::a9fe:a9fe/128 via fe80::f816:3eff:fe00:1 dev eth0");
+        let body = until_answered("'http://[fe80::a9fe:a9fe%25eth0]/openstack'").await;
+        assert_signed(&body, "fe80::f816:3eff:fe00:b");
         // The proxy's port is for redirected requests only.
         assert_eq!(curl("http://10.1.0.1:9697/latest").await.0, "000");
         l3.abort();

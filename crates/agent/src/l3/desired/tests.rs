@@ -148,6 +148,8 @@ fn some_routers_are_not_for_this_agent() {
     assert_eq!(refusal(&router, &options), None);
     options.handle_internal_only_routers = false;
     assert!(refusal(&router, &options).unwrap().contains("handle_internal_only_routers"));
+    router.ha = true;
+    assert!(refusal(&router, &options).unwrap().contains("highly available"));
     router.admin_state_up = false;
     assert!(refusal(&router, &options).unwrap().contains("administratively down"));
 }
