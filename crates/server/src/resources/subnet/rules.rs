@@ -233,8 +233,10 @@ async fn add_auto_addresses(
         let Ok(candidates) = take::candidates(tx, network, &owner).await else { continue };
         let Some(at) = candidates.iter().position(|c| c.id == subnet) else { continue };
         let want = [plan::Want::Auto(at, plan::eui64(cidr, mac))];
+        // Agents are told by what differs, and that is the address.
+        let before = port::get(rq, tx, &id).await?;
         match take::take(rq, tx, network, &id, &candidates, &want).await {
-            Ok(_) => port::touch(rq, tx, &id).await?,
+            Ok(_) => port::touch_since(rq, tx, &id, Some(before)).await?,
             // Two ports may make one address of MAC addresses that differ only in other networks.
             Err(Stop::Fault(_)) => {}
             Err(stop) => return Err(stop),
