@@ -105,10 +105,18 @@ async fn sync(tx: &mut Tx, ml2: &Ml2) -> Result<(), Stop> {
 
 /// What is in force: all that is known, without those whose driver is not configured, and without those that
 /// build on one of these.
-fn catalog(ml2: &Ml2) -> Result<Catalog, String> {
+///
+/// # Errors
+/// Declarations that do not fit together.
+pub fn catalog(ml2: &Ml2) -> Result<Catalog, String> {
     let driver = |name: &str| ml2.extension_drivers.iter().any(|d| d == name);
     let mut loaded: Vec<_> = extensions::ALL.to_vec();
-    loaded.retain(|e| e.alias != "port-security" || driver("port_security"));
+    let tags = &extensions::tag_ports_during_bulk_creation::EXTENSION;
+    loaded.retain(|e| match e.alias {
+        "port-security" => driver("port_security"),
+        alias if alias == tags.alias => driver(extensions::tag_ports_during_bulk_creation::DRIVER),
+        _ => true,
+    });
     Catalog::everything(&loaded)
 }
 

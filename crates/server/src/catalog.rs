@@ -124,10 +124,10 @@ fn shape(loaded: &[&'static Extension], resource: &'static Resource) -> Result<S
         if attributes.iter().any(|a| a.name == attr.name) {
             return Err(format!("{} has two attributes {}", resource.name, attr.name));
         }
-        attributes.push(attr);
         if attr.name == "project_id" {
             attributes.push(&TENANT_ID);
         }
+        attributes.push(attr);
     }
     if resource.standard {
         attributes.push(&STANDARD_ATTR_ID);

@@ -216,8 +216,14 @@ pub fn mac_text(mac: [u8; 6]) -> String {
 }
 
 /// `convert_to_sanitized_mac_address`; what is no MAC address stays as it is, for the validator to refuse.
+/// A number is one too: netaddr takes it as the address' 48 bits.
 pub fn to_sanitized_mac_address(value: Value) -> Converted {
-    Ok(match value.as_str().and_then(parse_mac) {
+    let number = value.as_u64().filter(|number| *number < 1 << 48);
+    let number = number.map(|number| {
+        let [_, _, a, b, c, d, e, f] = number.to_be_bytes();
+        [a, b, c, d, e, f]
+    });
+    Ok(match number.or_else(|| value.as_str().and_then(parse_mac)) {
         Some(mac) => Value::String(mac_text(mac)),
         None => value,
     })

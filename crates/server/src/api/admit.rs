@@ -30,7 +30,8 @@ fn bad(text: impl Into<String>) -> Fault {
     Fault::BadRequest { text: text.into() }
 }
 
-fn invalid_data() -> Fault {
+/// The refusal of what is no JSON object.
+pub fn invalid_data() -> Fault {
     bad("Body contains invalid data")
 }
 

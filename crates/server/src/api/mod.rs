@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::extension::{Call, Method};
 use crate::fault::Fault;
 use crate::request::Rq;
-use answer::{Content, Reply};
+use answer::Reply;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::serve::ListenerExt;
@@ -81,14 +81,10 @@ impl Asked {
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let request_id = format!("req-{}", app.fresh_id());
-    let head = request.method() == http::Method::HEAD;
-    let mut reply = match read(request).await {
+    let reply = match read(request).await {
         Ok(asked) => answer(&app, &asked, &request_id).await,
         Err(fault) => fault.into(),
     };
-    if head {
-        reply.body = Content::Nothing;
-    }
     reply.into_response(&request_id)
 }
 

@@ -88,6 +88,10 @@ fn admitted(rq: Rq<'_>, shape: &Shape, asked: &Asked, verb: Verb) -> Result<Opti
     if asked.body.is_empty() {
         return Ok(None);
     }
+    let form = asked.header("content-type").is_some_and(|kind| kind.starts_with("multipart/"));
+    if form {
+        return Err(admit::invalid_data());
+    }
     admit::bodies(shape, rq.ctx, admit::object(&asked.body)?, verb)
 }
 
@@ -124,7 +128,10 @@ pub async fn create(rq: Rq<'_>, shape: &Shape, asked: &Asked) -> Result<Reply, F
     if !shape.resource.verbs.create {
         return Err(Fault::MethodNotAllowed {});
     }
-    if_match(asked)?;
+    if if_match(asked)?.is_some() {
+        let msg = "A revision number constrains what exists already".to_string();
+        return Err(Fault::BadResourceRequest { resource: "if-match".into(), msg });
+    }
     let create = Create { rq, shape, items: &admitted.items, bulk: admitted.bulk };
     let ids = rq.app.write(create_all, &create).await.map_err(Stop::into_fault)?;
     for id in &ids {
@@ -162,8 +169,11 @@ pub async fn show(rq: Rq<'_>, shape: &Shape, id: &str, asked: &Asked) -> Result<
 async fn show_in(rq: Rq<'_>, tx: &mut Tx, shape: &Shape, id: &str, asked: &Asked) -> Result<Reply, Stop> {
     let page = visible(rq, tx, shape, id).await?;
     if policy::seen(rq, tx, shape, &page).await?.is_empty() {
-        // Upstream answers here without its usual envelope.
         let fault = Fault::no_resource();
+        if shape.place("project_id").is_none() {
+            return Err(fault.into());
+        }
+        // Upstream answers here without its usual envelope.
         let bare = serde_json::json!({"type": fault.kind(), "message": fault.to_string(), "detail": ""});
         return Ok(Reply::value(404, &bare));
     }

@@ -57,6 +57,7 @@ mod subnet_allocation;
 mod subnet_external_network;
 mod subnet_service_types;
 mod subnetpool_prefix_ops;
+pub mod tag_ports_during_bulk_creation;
 
 use crate::extension::Extension;
 
@@ -102,6 +103,7 @@ pub static ALL: &[&Extension] = &[
     &standard_attr_revisions::EXTENSION,
     &standard_attr_timestamp::EXTENSION,
     &standard_attr_tag::EXTENSION,
+    &tag_ports_during_bulk_creation::EXTENSION,
     &security_group::EXTENSION,
     &stateful_security_group::EXTENSION,
     &security_groups_normalized_cidr::EXTENSION,

@@ -1,15 +1,15 @@
 //! `standard-attr-tag`: tags on networks, subnets, ports and their like, and lists by tag.
 //! The paths below a resource are the engine's: [`crate::api::tags`].
 
-use crate::api::tags::{self, TAG_CHARS_MAX};
-use crate::attr::{Attr, Body, Check, Condition, Default, Filter, Home};
+use crate::api::tags::TAG_CHARS_MAX;
+use crate::attr::{Attr, Check, Condition, Default, Filter, Home};
 use crate::db::{Stop, Tx, Val, marks};
-use crate::extension::{Extension, Hook, NOTHING, On};
+use crate::extension::{Extension, NOTHING, On};
 use crate::fault::Fault;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -27,7 +27,6 @@ pub static EXTENSION: Extension = Extension {
         On { resource: "router", attributes: TAGS },
         On { resource: "floatingip", attributes: TAGS },
     ],
-    hooks: &[Hook { resource: "port", stored }],
     ..NOTHING
 };
 
@@ -36,6 +35,7 @@ const ANY: Attr = filter_only("tags-any", any_of);
 const NOT_ALL: Attr = filter_only("not-tags", not_all_of);
 const NOT_ANY: Attr = filter_only("not-tags-any", none_of);
 const TAGS: &[Attr] = &[ALL, ANY, NOT_ALL, NOT_ANY];
+/// A new port may bring tags; upstream ignores them unless `tag-ports-during-bulk-creation` is loaded.
 const PORT_TAGS: &[Attr] = &[
     Attr { post: true, ..ALL }.check(Check::UniqueStrings(TAG_CHARS_MAX)).default(Default::EmptyList),
     ANY,
@@ -122,22 +122,4 @@ fn key_of(row: &[Cell], place: usize) -> i64 {
         Some(Cell::Int(key)) => *key,
         _ => 0,
     }
-}
-
-/// Stores the tags that a new port brings.
-fn stored<'a>(
-    rq: Rq<'a>,
-    tx: &'a mut Tx,
-    id: &'a str,
-    old: Option<&'a Body>,
-    body: &'a Body,
-) -> BoxFuture<'a, Result<(), Stop>> {
-    Box::pin(async move {
-        let wanted = body.get("tags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        if old.is_some() || wanted.is_empty() {
-            return Ok(());
-        }
-        let wanted: Vec<String> = wanted.iter().filter_map(Value::as_str).map(str::to_string).collect();
-        tags::store_new(rq, tx, "port", id, &wanted).await
-    })
 }

@@ -1,5 +1,6 @@
 //! What rules look at: the resource's own fields, and those of its parents.
 
+use crate::api::pipeline::visibility;
 use crate::db::{Stop, Tx};
 use crate::record::Page;
 use crate::request::Rq;
@@ -27,6 +28,25 @@ fn parent_of(key: &str) -> Option<(&'static str, &'static str, &str)> {
     let (parent, field) = key.split_once(':').or_else(|| key.split_once('_'))?;
     let (parent, reference) = PARENTS.iter().find(|(name, _)| *name == parent)?;
     Some((parent, reference, field))
+}
+
+/// Whether a key asks the target's network.
+pub(super) fn asks_network(key: &str) -> bool {
+    parent_of(key).is_some_and(|(parent, ..)| parent == "network")
+}
+
+/// Refuses a target whose network the caller cannot know of: upstream's check reads the network as the caller,
+/// and what it does not find is the answer.
+pub(super) async fn network_is_visible(rq: Rq<'_>, tx: &mut Tx, target: &Read<'_>) -> Result<(), Stop> {
+    let (Some(Value::String(id)), Some(shape)) = (target("network_id"), rq.app.catalog.shape("network"))
+    else {
+        return Ok(());
+    };
+    let mut query = Query::by(shape.resource, "id", &id);
+    query.wheres.extend(visibility(rq, shape));
+    query.fields = Some(Vec::new());
+    let page = store::list(rq, tx, shape.resource, &query).await?;
+    if page.rows.is_empty() { Err((shape.resource.not_found)(&id).into()) } else { Ok(()) }
 }
 
 /// Fields of parents: by parent, its id, and field.

@@ -45,7 +45,7 @@ pub static AGENT: Resource = Resource {
     rules: &Agents,
     actions: &[],
     visible: None,
-    verbs: Verbs { create: false, update: true, delete: true, bulk: false },
+    verbs: Verbs::SINGLE,
 };
 
 const fn read_only_time(name: &'static str) -> Attr {
@@ -89,7 +89,10 @@ struct Agents;
 impl Rules for Agents {
     /// Agents make themselves: see [`crate::agents::state`].
     fn create<'a>(&'a self, _: Rq<'a>, _: &'a mut Tx, _: Body) -> BoxFuture<'a, Result<String, Stop>> {
-        Box::pin(async { Err(Fault::MethodNotAllowed {}.into()) })
+        Box::pin(async {
+            let msg = "Agent creation using API is not supported.".to_string();
+            Err(Fault::BadResourceRequest { resource: "agents".into(), msg }.into())
+        })
     }
 
     fn update<'a>(

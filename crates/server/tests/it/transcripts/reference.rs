@@ -4,8 +4,6 @@ use crate::world;
 use rpc::{Client, Target, Transport};
 use serde_json::{Value, json};
 use server::app::App;
-use server::catalog::Catalog;
-use server::extensions;
 use server::ml2::{Groups, Ml2};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -70,12 +68,11 @@ impl Server {
 
 async fn start() -> (SocketAddr, Client, server::serve::Running, world::Dir) {
     let (db, dir) = world::db().await;
-    let aliases: Vec<&str> = extensions::ALL.iter().map(|e| e.alias).collect();
-    let catalog = Catalog::load(extensions::ALL, &aliases).unwrap();
     let transport = Transport::memory();
     let (publisher, changes) = server::notify::channel();
     let groups = Groups::load(&oslo::config::Config::parse("settings", SETTINGS)).unwrap();
     let ml2 = Ml2::new(groups).unwrap();
+    let catalog = server::assemble::catalog(&ml2).unwrap();
     let app = Arc::new(App::new(db, catalog, transport.client(), publisher).with_ml2(ml2));
     let mut tx = app.db.begin().await.unwrap();
     server::ml2::allocation::sync(&mut tx, &app.ml2).await.unwrap();
