@@ -22,9 +22,10 @@ const PLUGIN_TOPIC: &str = "q-plugin";
 const READY_PORTS_MAX: usize = 64;
 /// Most steps to a usable port: take over, then fill up.
 const PORT_STEPS_MAX: u32 = 3;
-/// Every so many looks at the host packet filters are read as well, and the server is asked for everything.
-const FILTER_AUDITS: u32 = 6;
-const FULL_AUDITS: u32 = 60;
+/// In so many looks at the host all packet filters are read, a part of them each time; and every so many times
+/// the server is asked for everything.
+const FILTER_AUDITS: usize = 3;
+const FULL_AUDITS: usize = 60;
 /// Where metadata is asked for.
 const METADATA_PORT: u16 = 80;
 
@@ -96,19 +97,16 @@ impl Agent {
         let mut audits = tokio::time::interval(self.options.resync_interval);
         audits.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         audits.tick().await;
-        let mut audit = 0_u32;
+        let mut audit = 0_usize;
         loop {
             tokio::select! {
                 () = wake.asked() => self.look_again(wake.take()).await,
                 _ = audits.tick() => {
                     audit = audit.wrapping_add(1);
+                    self.forget_filters(audit);
                     if audit.is_multiple_of(FULL_AUDITS) {
-                        self.forget_filters();
                         self.look_again(Dirty { all: true, ..Dirty::default() }).await;
                     } else {
-                        if audit.is_multiple_of(FILTER_AUDITS) {
-                            self.forget_filters();
-                        }
                         self.audit().await;
                     }
                 }
@@ -331,8 +329,8 @@ impl Agent {
         self.serve(&known).await;
     }
 
-    fn forget_filters(&self) {
-        self.host.lock().unwrap_or_else(PoisonError::into_inner).forget();
+    fn forget_filters(&self, audit: usize) {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).forget(audit, FILTER_AUDITS);
     }
 
     async fn tell_readiness(&mut self) {

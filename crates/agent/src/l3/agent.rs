@@ -26,9 +26,10 @@ const NETWORK_UPDATE_TOPIC: &str = "q-agent-notifier-network-update";
 /// Most routers in one request, and what it is halved to when the server is slow.
 const CHUNK_MAX: usize = 256;
 const CHUNK_MIN: usize = 32;
-/// Every so many looks at the host packet filters are read as well, and the server is asked for everything.
-const FILTER_AUDITS: u32 = 6;
-const FULL_AUDITS: u32 = 60;
+/// In so many looks at the host all packet filters are read, a part of them each time; and every so many times
+/// the server is asked for everything.
+const FILTER_AUDITS: usize = 3;
+const FULL_AUDITS: usize = 60;
 /// Announcements are repeated after these times: the device may not have been plugged in at first.
 const ANNOUNCE_AGAIN: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(4)];
@@ -109,15 +110,13 @@ impl Agent {
         let mut audits = tokio::time::interval(self.options.resync_interval);
         audits.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         audits.tick().await;
-        let mut audit = 0_u32;
+        let mut audit = 0_usize;
         loop {
             tokio::select! {
                 () = wake.asked() => self.look_again(wake.take()).await,
                 _ = audits.tick() => {
                     audit = audit.wrapping_add(1);
-                    if audit.is_multiple_of(FILTER_AUDITS) {
-                        self.host.lock().unwrap_or_else(PoisonError::into_inner).forget();
-                    }
+                    self.host.lock().unwrap_or_else(PoisonError::into_inner).forget(audit, FILTER_AUDITS);
                     if self.failed_all || audit.is_multiple_of(FULL_AUDITS) {
                         self.sync_all().await;
                     } else {

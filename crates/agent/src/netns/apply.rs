@@ -22,7 +22,7 @@ const TABLE_MAIN: u32 = 254;
 /// Our view of the machine: sockets into the namespaces that we keep.
 pub struct Host {
     root: Netlink,
-    spaces: HashMap<String, Space>,
+    spaces: BTreeMap<String, Space>,
     /// The host's devices as they were at the begin of a look at many namespaces.
     seen: Option<Vec<Link>>,
 }
@@ -72,7 +72,7 @@ impl Host {
     /// # Errors
     /// When the kernel refuses a netlink socket.
     pub fn open() -> Result<Host> {
-        Ok(Host { root: Netlink::open(&Netns::host())?, spaces: HashMap::new(), seen: None })
+        Ok(Host { root: Netlink::open(&Netns::host())?, spaces: BTreeMap::new(), seen: None })
     }
 
     /// The names of the namespaces that begin with `prefix`.
@@ -99,9 +99,10 @@ impl Host {
         Ok(done)
     }
 
-    /// Forgets which packet filters are installed, so that the next pass reads them.
-    pub fn forget(&mut self) {
-        for space in self.spaces.values_mut() {
+    /// Forgets which packet filters are installed in one of `turns` parts of the namespaces, so that the next
+    /// pass reads them: a fork or two each, so not all at once.
+    pub fn forget(&mut self, turn: usize, turns: usize) {
+        for space in self.spaces.values_mut().skip(turn % turns.max(1)).step_by(turns.max(1)) {
             space.iptables.forget();
         }
     }

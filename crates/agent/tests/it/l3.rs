@@ -222,7 +222,7 @@ fn a_restart_drops_no_packet_and_damage_is_repaired() {
 
         cloud.server.routers.lock().unwrap().clear();
         cloud.tell("router_deleted", json!({"router_id": ROUTER})).await;
-        until("nothing is left", || (!sh("ip netns list; ip -o link").contains("6c")).then_some(())).await;
+        until("nothing is left", || (!sh("ip netns list; ip -o link").contains("tap")).then_some(())).await;
         assert!(!sh("ip netns list").contains("qrouter"));
         agent.abort();
     });
