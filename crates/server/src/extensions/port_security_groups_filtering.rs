@@ -7,7 +7,7 @@ pub static EXTENSION: Extension = Extension {
     alias: "port-security-groups-filtering",
     name: "Port filtering on security groups",
     description: "Provides security groups filtering when listing ports",
-    updated: "2018-01-09T09:00:00-07:00",
+    updated: "2018-01-09T09:00:00-00:00",
     requires: &["security-group"],
     ..NOTHING
 };

@@ -181,9 +181,8 @@ pub async fn enforce(
     if verdicts.iter().all(|verdict| verdict.holds(&whole)) {
         return Ok(());
     }
-    if keys.iter().any(|key| target::asks_network(key) && target(key).is_none()) {
-        target::network_is_visible(rq, tx, &target).await?;
-    }
+    let asked: Vec<&str> = verdicts.iter().flat_map(Verdict::looks_at).collect();
+    target::network_is_known(rq, tx, &asked, &target).await?;
     if doing != Doing::Create && !seen.holds(&whole) {
         return Err(Fault::no_resource().into());
     }

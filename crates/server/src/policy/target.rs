@@ -30,20 +30,27 @@ fn parent_of(key: &str) -> Option<(&'static str, &'static str, &str)> {
     Some((parent, reference, field))
 }
 
-/// Whether a key asks the target's network.
-pub(super) fn asks_network(key: &str) -> bool {
-    parent_of(key).is_some_and(|(parent, ..)| parent == "network")
-}
-
-/// Refuses a target whose network the caller cannot know of: upstream's check reads the network as the caller,
-/// and what it does not find is the answer.
-pub(super) async fn network_is_visible(rq: Rq<'_>, tx: &mut Tx, target: &Read<'_>) -> Result<(), Stop> {
+/// Refuses a target whose network is not there, or, where a rule asks whether it is shared, one that the caller
+/// cannot know of: upstream reads the network as an admin for its owner, as the caller for that, and what it
+/// does not find is the answer.
+pub(super) async fn network_is_known(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    keys: &[&str],
+    target: &Read<'_>,
+) -> Result<(), Stop> {
+    let asked =
+        |key: &&&str| target(key).is_none() && parent_of(key).is_some_and(|(parent, ..)| parent == "network");
+    let asked: Vec<&&str> = keys.iter().filter(asked).collect();
     let (Some(Value::String(id)), Some(shape)) = (target("network_id"), rq.app.catalog.shape("network"))
     else {
         return Ok(());
     };
+    if asked.is_empty() {
+        return Ok(());
+    }
     let mut query = Query::by(shape.resource, "id", &id);
-    query.wheres.extend(visibility(rq, shape));
+    query.wheres.extend(visibility(rq, shape).filter(|_| asked.contains(&&"shared")));
     query.fields = Some(Vec::new());
     let page = store::list(rq, tx, shape.resource, &query).await?;
     if page.rows.is_empty() { Err((shape.resource.not_found)(&id).into()) } else { Ok(()) }
