@@ -250,3 +250,23 @@ async fn routes_have_a_limit() {
     let answer = site.server.ask("demo", "PUT", &format!("{path}/remove_extraroutes"), add).await;
     assert_eq!(answer.1["router"]["routes"], json!([]));
 }
+
+#[tokio::test]
+async fn users_choose_the_router_of_a_floating_ip() {
+    let site = site().await;
+    let other = json!({"router": {"external_gateway_info": {"network_id": site.outside}}});
+    let other = id(&site.server.make("demo", "routers", other).await);
+    let inside = json!({"router": {}});
+    let inside = id(&site.server.make("demo", "routers", inside).await);
+    let port = id(&site.server.make("demo", "ports", json!({"port": {"network_id": site.network}})).await);
+    let fip = site.floating(json!({"port_id": port})).await.1["floatingip"].clone();
+    let path = format!("floatingips/{}", id(&fip));
+    let answer = site.server.ask("demo", "PUT", &path, json!({"floatingip": {"router_id": inside}})).await;
+    assert_eq!(answer.0, 409, "{}", answer.1);
+    let answer = site.server.ask("demo", "PUT", &path, json!({"floatingip": {"router_id": other}})).await;
+    assert_eq!((answer.0, &answer.1["floatingip"]["router_id"]), (200, &json!(other)));
+    let answer = site.server.ask("demo", "PUT", &path, json!({"floatingip": {"description": "d"}})).await;
+    assert_eq!(answer.1["floatingip"]["router_id"], json!(other), "what is not asked for stays");
+    let answer = site.server.ask("demo", "PUT", &path, json!({"floatingip": {}})).await;
+    assert_eq!(answer.1["floatingip"]["port_id"], Value::Null, "an empty body dissociates, as upstream");
+}

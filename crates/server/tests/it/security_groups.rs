@@ -68,6 +68,10 @@ async fn rules_are_kept_once_and_refused_in_upstreams_words() {
             json!({"protocol": "6", "port_range_min": 22, "port_range_max": 22}),
             "409 SecurityGroupRuleExists: Security group rule already exists. Rule id is ",
         ),
+        (
+            json!({"remote_group_id": {"x": 1}}),
+            "404 SecurityGroupNotFound: Security group {'x': 1} does not exist",
+        ),
         (json!({"remote_group_id": "x"}), "404 SecurityGroupNotFound: Security group x does not exist"),
         (
             json!({"ethertype": "IPv5"}),

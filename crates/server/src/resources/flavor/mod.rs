@@ -44,8 +44,7 @@ const SERVICES: [&str; 2] = ["L3_ROUTER_NAT", "FLAVORS"];
 
 const DESCRIPTION: Attr =
     Attr::new("description").default(Default::Text("")).check(Check::StringOrNone(1024)).listed();
-const ENABLED: Attr =
-    Attr::new("enabled").default(Default::Bool(true)).convert(convert::to_boolean_if_not_none).listed();
+const ENABLED: Attr = Attr::new("enabled").default(Default::Bool(true)).convert(convert::to_boolean).listed();
 
 /// `flavors`
 pub static FLAVOR: Resource = Resource {

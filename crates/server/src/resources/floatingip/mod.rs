@@ -162,10 +162,14 @@ async fn update(rq: Rq<'_>, tx: &mut Tx, old: &Body, mut changes: Body) -> Resul
     let id = text(old, "id");
     // Upstream dissociates on an empty body, and keeps the port when something else is given.
     let keeps = !changes.is_empty() && !changes.contains_key("port_id") && !text(old, "port_id").is_empty();
-    if keeps && changes.get("fixed_ip_address").is_none_or(Value::is_null) {
-        for key in ["port_id", "fixed_ip_address", "router_id"] {
+    let keeps = keeps && changes.get("fixed_ip_address").is_none_or(Value::is_null);
+    if keeps {
+        for key in ["port_id", "fixed_ip_address"] {
             changes.insert(key.into(), old.get(key).cloned().unwrap_or(Value::Null));
         }
+    }
+    if keeps && text(&changes, "router_id").is_empty() {
+        changes.insert("router_id".into(), old.get("router_id").cloned().unwrap_or(Value::Null));
     } else {
         let asked = association::asked(rq, tx, &changes, old).await?;
         store_association(&mut changes, asked.as_ref());

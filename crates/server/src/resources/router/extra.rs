@@ -5,6 +5,7 @@ use crate::attr::{Attr, Body, Check, Default, Home};
 use crate::convert;
 use crate::db::{Stop, Tx, Val, marks};
 use crate::fault::Fault;
+use crate::handlers::router::with_extra;
 use crate::p;
 use crate::quota;
 use crate::record::{Cell, Page};
@@ -81,20 +82,12 @@ async fn edit(rq: Rq<'_>, tx: &mut Tx, old: &Body, body: Value, edit: Edit) -> R
     Ok(json!({"router": whole(rq, tx, id).await?}))
 }
 
-/// A router as these actions answer it, and lists of an agent's routers: with what the API does not show
-/// elsewhere.
-pub async fn whole(rq: Rq<'_>, tx: &mut Tx, id: &str) -> Result<Body, Stop> {
-    let mut router = store::get(rq, tx, &ROUTER, id).await?.unwrap_or_default();
+/// A router as these actions answer it: with what the API does not show elsewhere.
+async fn whole(rq: Rq<'_>, tx: &mut Tx, id: &str) -> Result<Body, Stop> {
+    let mut router = [store::get(rq, tx, &ROUTER, id).await?.unwrap_or_default()];
+    with_extra(tx, &mut router).await?;
+    let [mut router] = router;
     router.remove("standard_attr_id");
-    let sql = "SELECT distributed, ha, ha_vr_id, enable_default_route_ecmp, enable_default_route_bfd FROM router_extra_attributes WHERE router_id = ?";
-    if let Some(row) = tx.opt(sql, p![id]).await? {
-        router.insert("ha_vr_id".into(), json!(row.opt_int(2)));
-        for (at, name) in
-            [(0, "distributed"), (1, "ha"), (3, "enable_default_route_ecmp"), (4, "enable_default_route_bfd")]
-        {
-            router.insert(name.into(), json!(row.flag(at)));
-        }
-    }
     Ok(router)
 }
 

@@ -39,7 +39,8 @@ pub const ETHERTYPE: Attr = Attr::new("ethertype")
 pub const REMOTE_IP_PREFIX: Attr =
     Attr::new("remote_ip_prefix").post_only().default(Default::Null).convert(rule::convert_prefix).listed();
 /// `remote_group_id`
-pub const REMOTE_GROUP_ID: Attr = Attr::new("remote_group_id").post_only().default(Default::Null).listed();
+pub const REMOTE_GROUP_ID: Attr =
+    Attr::new("remote_group_id").post_only().default(Default::Null).convert(rule::convert_group).listed();
 
 /// `security_group_rules`
 pub static SECURITY_GROUP_RULE: Resource = Resource {

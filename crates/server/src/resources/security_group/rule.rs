@@ -65,6 +65,11 @@ pub fn convert_prefix(value: Value) -> Result<Value, Fault> {
         .ok_or_else(|| Fault::InvalidCIDR { input: py::text(&value) })
 }
 
+/// `remote_group_id`: nothing for everything empty; what is no text is looked for as Python prints it.
+pub fn convert_group(value: Value) -> Result<Value, Fault> {
+    Ok(if py::is_false(&value) { Value::Null } else { Value::from(py::text(&value)) })
+}
+
 /// `10.0.0.1/24`, `10.0.0.1`, `10.0.0.1/255.255.255.0` as a prefix with its host bits.
 pub fn parse_prefix(text: &str) -> Option<IpNet> {
     let (address, length) = convert::parse_cidr(text)?;
