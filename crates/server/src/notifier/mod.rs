@@ -48,11 +48,7 @@ pub async fn run(app: Shared, mut changes: Subscriber, mut stop: oneshot::Receiv
 /// Tells agents of changes, each kind of agent for itself.
 pub async fn tell(app: &App, changes: &[Change]) {
     log("L2 agents", l2::tell(app, changes).await);
-    for change in changes.iter().filter(|change| change.resource == "port") {
-        if let Some(before) = &change.before {
-            log("l2population", l2pop::port_changed(app, before, change.after.as_ref()).await);
-        }
-    }
+    log("l2population", l2pop::tell(app, changes).await);
     security::tell(app, changes).await;
     log("DHCP agents", dhcp::tell(app, changes).await);
     log("L3 agents", l3::tell(app, changes).await);

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::attr::Body;
 use crate::db::{Row, Stop, Tx, Val, marks};
 use crate::ml2::mech::Mechanism;
+use crate::notify::Change;
 use crate::p;
 use rpc::Target;
 use serde_json::{Value, json};
@@ -161,22 +162,53 @@ fn addresses(port: &Body) -> Vec<String> {
     list.iter().filter_map(|ip| Some(ip.get("ip_address")?.as_str()?.to_string())).collect()
 }
 
-/// A port changed, or is gone.
-pub(super) async fn port_changed(app: &App, before: &Body, after: Option<&Body>) -> Result<(), Stop> {
-    if !enabled(app) || text(before, "device_owner") == DISTRIBUTED {
+/// What a change of a port means for the tunnels.
+#[derive(Debug, PartialEq)]
+enum Effect<'a> {
+    /// It became active on a host.
+    Wired(&'a str),
+    /// It is no longer active on a host, as it then was.
+    Unwired(&'a str, &'a Body),
+    /// Nothing.
+    None,
+}
+
+fn effect<'a>(before: &'a Body, after: Option<&'a Body>) -> Effect<'a> {
+    let old_host = text(before, "binding:host_id");
+    let Some(after) = after else { return Effect::Unwired(old_host, before) };
+    let host = text(after, "binding:host_id");
+    match (text(before, "status"), text(after, "status")) {
+        ("ACTIVE", "DOWN") if host != old_host => Effect::Unwired(old_host, before),
+        (old, "ACTIVE") if old != "ACTIVE" => Effect::Wired(host),
+        (old, "DOWN") if old != "DOWN" => Effect::Unwired(host, after),
+        _ => Effect::None,
+    }
+}
+
+/// Tells agents of ports that changed or are gone; of those that became active on a host, together.
+pub(super) async fn tell(app: &App, changes: &[Change]) -> Result<(), Stop> {
+    if !enabled(app) {
         return Ok(());
     }
-    let old_host = text(before, "binding:host_id");
-    let Some(after) = after else { return unwired(app, old_host, before).await };
-    moved(app, before, after).await?;
-    let (old, new) = (text(before, "status"), text(after, "status"));
-    let host = text(after, "binding:host_id");
-    match (old, new) {
-        ("ACTIVE", "DOWN") if host != old_host => unwired(app, old_host, before).await,
-        (old, "ACTIVE") if old != "ACTIVE" => wired(app, host, &[text(after, "id").to_string()], false).await,
-        (old, "DOWN") if old != "DOWN" => unwired(app, host, after).await,
-        _ => Ok(()),
+    let mut active: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for change in changes.iter().filter(|change| change.resource == "port") {
+        let Some(before) = &change.before else { continue };
+        if text(before, "device_owner") == DISTRIBUTED {
+            continue;
+        }
+        if let Some(after) = &change.after {
+            moved(app, before, after).await?;
+        }
+        match effect(before, change.after.as_ref()) {
+            Effect::Wired(host) => active.entry(host).or_default().push(change.id.clone()),
+            Effect::Unwired(host, port) => unwired(app, host, port).await?,
+            Effect::None => {}
+        }
     }
+    for (host, ports) in active {
+        wired(app, host, &ports, false).await?;
+    }
+    Ok(())
 }
 
 /// A wired port has other addresses.
@@ -202,4 +234,29 @@ async fn moved(app: &App, before: &Body, after: &Body) -> Result<(), Stop> {
         cast(app, &Target::fanout(TOPIC), "update_fdb_entries", "1.0", args).await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_change_of_a_port_means() {
+        let port = |status: &str, host: &str| {
+            let port = json!({"id": "p", "status": status, "binding:host_id": host});
+            port.as_object().cloned().unwrap_or_default()
+        };
+        let (down, build, active) = (port("DOWN", "a"), port("BUILD", "a"), port("ACTIVE", "a"));
+        let elsewhere = port("DOWN", "b");
+        for (before, after, expected) in [
+            (&down, Some(&build), Effect::None),
+            (&build, Some(&active), Effect::Wired("a")),
+            (&active, Some(&build), Effect::None),
+            (&active, Some(&down), Effect::Unwired("a", &down)),
+            (&active, Some(&elsewhere), Effect::Unwired("a", &active)),
+            (&active, None, Effect::Unwired("a", &active)),
+        ] {
+            assert_eq!(effect(before, after), expected, "{before:?} {after:?}");
+        }
+    }
 }
