@@ -6,6 +6,7 @@
 //! only keep their pid files.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ const PID_TRIES: u32 = 1000;
 const TRY_INTERVAL: Duration = Duration::from_millis(2);
 /// Characters of a daemon's complaint that we pass on.
 const COMPLAINT_MAX: usize = 400;
+/// What the name of a pid file is followed by in that of the note of what was read.
+const READ_SUFFIX: &str = ".read";
 
 /// A daemon as it should run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,24 +82,51 @@ pub enum Outcome {
 /// # Errors
 /// When a file cannot be written or the daemon ends with a complaint.
 pub fn ensure(ns: &Netns, daemon: &Daemon, before_start: &mut dyn FnMut() -> Result<()>) -> Result<Outcome> {
-    let changed = write_files(&daemon.files)?;
+    write_files(&daemon.files)?;
     let running = running(&daemon.pid_file, program(&daemon.argv));
-    let Some(pid) = running else {
-        start(ns, daemon, before_start)?;
-        return Ok(Outcome::Started);
-    };
-    let right = command_line(pid).is_some_and(|argv| argv == daemon.argv) && is_in(pid, ns);
-    match (right, changed, daemon.reload) {
-        (true, false, _) => Ok(Outcome::Unchanged),
-        (true, true, Reload::HangUp) => {
-            signal(pid, Signal::SIGHUP)?;
-            Ok(Outcome::Reloaded)
+    let right = |pid| command_line(pid).is_some_and(|argv| argv == daemon.argv) && is_in(pid, ns);
+    let outcome = match (running, daemon.reload) {
+        (None, _) => {
+            start(ns, daemon, before_start)?;
+            Outcome::Started
         }
-        (true, true, Reload::Restart) | (false, _, _) => {
+        (Some(pid), _) if right(pid) && has_read(daemon, pid) => return Ok(Outcome::Unchanged),
+        (Some(pid), Reload::HangUp) if right(pid) => {
+            signal(pid, Signal::SIGHUP)?;
+            Outcome::Reloaded
+        }
+        (Some(pid), _) => {
             end(pid)?;
             start(ns, daemon, before_start)?;
-            Ok(Outcome::Restarted)
+            Outcome::Restarted
         }
+    };
+    note_read(daemon)?;
+    Ok(outcome)
+}
+
+/// What the process has read, as it is noted beside its pid file after it was told to: were we killed after
+/// writing its files and before telling it, nothing else would show that it knows only the old ones.
+fn reading(daemon: &Daemon, pid: i32) -> ConfigFile {
+    let mut hasher = DefaultHasher::new();
+    for file in &daemon.files {
+        (&file.path, &file.text).hash(&mut hasher);
+    }
+    let mut path = daemon.pid_file.clone().into_os_string();
+    path.push(READ_SUFFIX);
+    ConfigFile { path: path.into(), text: format!("{pid} {:016x}\n", hasher.finish()), mode: 0o644 }
+}
+
+fn has_read(daemon: &Daemon, pid: i32) -> bool {
+    let wanted = reading(daemon, pid);
+    fs::read_to_string(&wanted.path).is_ok_and(|text| text == wanted.text)
+}
+
+fn note_read(daemon: &Daemon) -> Result<()> {
+    match running(&daemon.pid_file, program(&daemon.argv)) {
+        Some(pid) => write_file(&reading(daemon, pid)).map(drop),
+        // It ended at once: the next look starts it again.
+        None => Ok(()),
     }
 }
 
@@ -109,11 +139,17 @@ pub fn stop(pid_file: &Path, program: &str) -> Result<()> {
     if let Some(pid) = running(pid_file, program) {
         end(pid)?;
     }
-    match fs::remove_file(pid_file) {
-        Ok(()) => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(Error::io(format!("removing {}", pid_file.display()), e)),
+    let mut read = pid_file.to_owned().into_os_string();
+    read.push(READ_SUFFIX);
+    for path in [pid_file, Path::new(&read)] {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io(format!("removing {}", path.display()), e));
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// The process of a pid file, if it runs and is an instance of `program`.
@@ -147,12 +183,8 @@ pub fn write_file(file: &ConfigFile) -> Result<bool> {
     Ok(true)
 }
 
-fn write_files(files: &[ConfigFile]) -> Result<bool> {
-    let mut changed = false;
-    for file in files {
-        changed |= write_file(file)?;
-    }
-    Ok(changed)
+fn write_files(files: &[ConfigFile]) -> Result<()> {
+    files.iter().try_for_each(|file| write_file(file).map(drop))
 }
 
 fn program(argv: &[String]) -> &str {

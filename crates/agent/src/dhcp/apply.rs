@@ -30,6 +30,8 @@ pub fn serve(
 ) -> Result<(Served, Netns, bool)> {
     let directory = options.dhcp_confs.join(&network.id);
     let old_host_file = fs::read_to_string(directory.join("host")).unwrap_or_default();
+    // Whatever else comes of it, the folder shows later that something may be left of the network.
+    fs::create_dir_all(&directory).map_err(|e| Error::io(format!("making {}", directory.display()), e))?;
     let mut served = desired(network, port, options, &old_host_file);
     let report = host.reconcile(&served.namespace)?;
     let ns = Netns::open(&served.namespace.name)?;

@@ -207,6 +207,18 @@ fn a_restart_changes_nothing_and_damage_is_repaired() {
         until("told again", || (cloud.server.heard("dhcp_ready_on_ports").len() > told).then_some(())).await;
         assert_eq!((cloud.dnsmasq_pid(), device()), (Some(pid.clone()), before.clone()));
 
+        // Killed between writing the files and telling dnsmasq: the next life tells it.
+        agent.abort();
+        let _ = agent.await;
+        std::fs::write(cloud.file("pid.read"), "of other files").unwrap();
+        sh(&format!("sed -i s/,10.1.0.11/,10.1.0.99/ {} && kill -HUP {pid}", cloud.file("host").display()));
+        let agent = cloud.start_agent();
+        until("told", || {
+            std::fs::read_to_string(cloud.file("pid.read")).ok().filter(|text| text.starts_with(&pid))
+        })
+        .await;
+        assert_eq!(cloud.dnsmasq_pid(), Some(pid.clone()));
+
         sh(&format!("kill -9 {pid}"));
         let pid = until("another dnsmasq", || cloud.dnsmasq_pid().filter(|new| *new != pid)).await;
         sh(&format!("ip netns delete {NAMESPACE}"));
