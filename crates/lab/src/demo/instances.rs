@@ -89,15 +89,22 @@ pub fn ipv6(show: &mut Show<'_>, instances: &Instances) {
         .and_then(|_| show.typed("router-interface-add router private6"));
     show.try_step("make an IPv6 subnet on the private network", "the router announces it", || made);
     for (name, instance) in [("vm1", &instances.first), ("vm2", &instances.second)] {
-        show.try_step(&format!("wait for {name}'s address"), "the one Neutron gave its port", || {
-            let address = within(SLAAC_MAX, || ipv6_address(instance))?;
-            let port = cloud.object(&["port-show", &instance.plug.port])?.to_string();
-            if port.contains(&format!("\"{address}\"")) {
-                Ok(address)
-            } else {
-                Err(format!("{address}, but the port has {port}"))
-            }
-        });
+        show.try_step(
+            &format!("ask for routers in {name}, wait for an address"),
+            "the one Neutron gave its port",
+            || {
+                // What a card does when it comes up: solicit an advertisement instead of waiting for the next.
+                instance.host.sh("echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6").map_err(words)?;
+                instance.host.sh("echo 0 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6").map_err(words)?;
+                let address = within(SLAAC_MAX, || ipv6_address(instance))?;
+                let port = cloud.object(&["port-show", &instance.plug.port])?.to_string();
+                if port.contains(&format!("\"{address}\"")) {
+                    Ok(address)
+                } else {
+                    Err(format!("{address}, but the port has {port}"))
+                }
+            },
+        );
     }
     show.try_step("ping vm2 and the router from vm1", "three answers each", || {
         let second = ipv6_address(&instances.second)?;

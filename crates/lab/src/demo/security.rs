@@ -35,7 +35,7 @@ fn groups(show: &mut Show<'_>, first: &Instance) -> Result<(), String> {
     show.try_step(&format!("ping {address} from outside"), "an answer within 2 s of the rule", || {
         let began = Instant::now();
         within(RULE_MAX, || {
-            cloud.outside.run(&["ping", "-c", "1", "-W", "1", &address]).map_err(|error| error.to_string())
+            cloud.outside.run(&["ping", "-c", "1", "-W", "0.2", &address]).map_err(|error| error.to_string())
         })?;
         Ok(format!("the first answer {:.2} s after the rule", began.elapsed().as_secs_f64()))
     });
@@ -175,7 +175,12 @@ fn restore_route(instance: &Instance) -> Result<(), String> {
 
 fn rogue(show: &mut Show<'_>, instances: &Instances) {
     let Instances { first, second, .. } = instances;
-    show.try_step("run a DHCP server in vm2, ask for a lease in vm1", "the lease comes from Neutron's server", || {
+    // So that the rogue hears of the question at all.
+    let heard = show
+        .typed("security-group-rule-create default --protocol udp --port-range-min 67 --port-range-max 67");
+    let expects = "the rogue offers, its offers go nowhere, the lease comes from Neutron's server";
+    show.try_step("run a DHCP server in vm2, ask for a lease in vm1", expects, || {
+        heard?;
         let serve = "dnsmasq --conf-file=/dev/null --port=0 --interface=eth0 --bind-interfaces --dhcp-authoritative \
                      --dhcp-range=172.16.1.66,172.16.1.67,1h --dhcp-leasefile=/run/rogue.leases \
                      --pid-file=/run/rogue.pid --log-dhcp --log-facility=/run/rogue.log";
@@ -193,9 +198,9 @@ fn rogue(show: &mut Show<'_>, instances: &Instances) {
         second.host.sh("kill $(cat /run/rogue.pid)").map_err(words)?;
         let said = said?;
         let from = said.lines().find(|line| line.starts_with("DHCPACK")).unwrap_or_default().to_owned();
-        let right = said.contains(&format!("bound to {}", first.ipv4())) && seen.trim().is_empty();
         let offers = asked.lines().filter(|line| line.contains("DHCPOFFER")).count();
+        let right = said.contains(&format!("bound to {}", first.ipv4())) && seen.trim().is_empty() && offers > 0;
         let saw = format!("{from}\nthe rogue's {offers} offers: {} reached vm1", seen.lines().count());
-        if right { Ok(saw) } else { Err(format!("{saw}\n{said}")) }
+        if right { Ok(saw) } else { Err(format!("{saw}\n{said}\n{asked}")) }
     });
 }

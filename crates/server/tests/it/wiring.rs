@@ -412,3 +412,25 @@ async fn an_l3_agent_runs_its_router() {
     let row = tx.opt("SELECT status FROM floatingips WHERE id = ?", server::p![&floating]).await.unwrap();
     assert_eq!(row.unwrap().text(0), "ACTIVE");
 }
+
+#[tokio::test]
+async fn agents_hear_of_ports_that_a_new_subnet_gives_an_address_to() {
+    let cloud = Cloud::new().await;
+    let (network, _) = cloud.network().await;
+    let port = cloud.port(&network, "one").await;
+    cloud.hear("port_create_end").await;
+    let mut slaac = subnet(&network, "fd00:1::/64");
+    slaac["ip_version"] = json!(6);
+    slaac["ipv6_ra_mode"] = json!("slaac");
+    slaac["ipv6_address_mode"] = json!("slaac");
+    let subnet = cloud.make("subnet", slaac).await;
+    let heard = cloud.hear("port_update").await;
+    let told = args(&heard, "q-agent-notifier-port-update@one", "port_update");
+    assert_eq!((&told["port"]["id"], told["port"]["fixed_ips"].as_array().unwrap().len()), (&json!(port), 2));
+    assert!(methods(&heard).iter().any(|m| m.starts_with("security_groups_member_updated ")), "{heard:?}");
+    cloud.remove("subnet", &subnet).await;
+    let heard = cloud.hear("port_update").await;
+    let told = args(&heard, "q-agent-notifier-port-update@one", "port_update");
+    assert_eq!(told["port"]["fixed_ips"].as_array().unwrap().len(), 1);
+    cloud.running.stop().await;
+}

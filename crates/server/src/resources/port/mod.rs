@@ -175,15 +175,11 @@ async fn announce(rq: Rq<'_>, tx: &mut Tx, id: &str, before: Option<Body>) -> Re
 }
 
 /// Raises a port's revision and announces it: something that belongs to it changed.
-pub async fn touch(rq: Rq<'_>, tx: &mut Tx, id: &str) -> Result<(), Stop> {
-    let before = store::get(rq, tx, &PORT, id).await?;
-    touch_since(rq, tx, id, before).await
-}
-
-/// Like [`touch`], where the port was like `before` when the transaction began to change it.
-pub async fn touch_since(rq: Rq<'_>, tx: &mut Tx, id: &str, before: Option<Body>) -> Result<(), Stop> {
+///
+/// `before` is the port as it was before that change: whoever is told decides by the difference.
+pub async fn touch(rq: Rq<'_>, tx: &mut Tx, id: &str, before: Body) -> Result<(), Stop> {
     store::touch(rq, tx, &PORT, id).await?;
-    announce(rq, tx, id, before).await
+    announce(rq, tx, id, Some(before)).await
 }
 
 /// One port as an admin sees it.

@@ -236,7 +236,7 @@ async fn add_auto_addresses(
         // Agents are told by what differs, and that is the address.
         let before = port::get(rq, tx, &id).await?;
         match take::take(rq, tx, network, &id, &candidates, &want).await {
-            Ok(_) => port::touch_since(rq, tx, &id, Some(before)).await?,
+            Ok(_) => port::touch(rq, tx, &id, before).await?,
             // Two ports may make one address of MAC addresses that differ only in other networks.
             Err(Stop::Fault(_)) => {}
             Err(stop) => return Err(stop),
@@ -332,8 +332,9 @@ async fn delete(rq: Rq<'_>, tx: &mut Tx, old: &Body) -> Result<(), Stop> {
         let own = tx.all(addresses, p![id, &port]).await?;
         let own: Vec<_> =
             own.iter().map(|r| take::Address { ip_address: r.text(0), subnet_id: r.text(1) }).collect();
+        let before = port::get(rq, tx, &port).await?;
         take::give_back(rq, tx, &port, &own).await?;
-        port::touch(rq, tx, &port).await?;
+        port::touch(rq, tx, &port, before).await?;
     }
     remove(rq, tx, id).await
 }
