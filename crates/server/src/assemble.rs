@@ -109,14 +109,8 @@ async fn sync(tx: &mut Tx, ml2: &Ml2) -> Result<(), Stop> {
 /// # Errors
 /// Declarations that do not fit together.
 pub fn catalog(ml2: &Ml2) -> Result<Catalog, String> {
-    let driver = |name: &str| ml2.extension_drivers.iter().any(|d| d == name);
-    let mut loaded: Vec<_> = extensions::ALL.to_vec();
-    let tags = &extensions::tag_ports_during_bulk_creation::EXTENSION;
-    loaded.retain(|e| match e.alias {
-        "port-security" => driver("port_security"),
-        alias if alias == tags.alias => driver(extensions::tag_ports_during_bulk_creation::DRIVER),
-        _ => true,
-    });
+    let mut loaded = extensions::ALL.to_vec();
+    loaded.retain(|e| e.driver.is_none_or(|driver| ml2.extension_drivers.iter().any(|d| d == driver)));
     Catalog::everything(&loaded)
 }
 

@@ -16,6 +16,8 @@ pub struct Extension {
     pub description: &'static str,
     /// The date of its last change, as upstream states it.
     pub updated: &'static str,
+    /// The name in `[ml2] extension_drivers` that loads it; none = it is always loaded.
+    pub driver: Option<&'static str>,
     /// Aliases (or core resources) that must be loaded too.
     pub requires: &'static [&'static str],
     /// Resources it brings.
@@ -36,6 +38,7 @@ pub const NOTHING: Extension = Extension {
     name: "",
     description: "",
     updated: "",
+    driver: None,
     requires: &[],
     resources: &[],
     attributes: &[],

@@ -9,6 +9,7 @@ pub static EXTENSION: Extension = Extension {
     name: "Port Security",
     description: "Provides port security",
     updated: "2012-07-23T10:00:00-00:00",
+    driver: Some("port_security"),
     attributes: &[
         On { resource: "network", attributes: &[network::PORT_SECURITY] },
         On { resource: "port", attributes: &[port::PORT_SECURITY] },

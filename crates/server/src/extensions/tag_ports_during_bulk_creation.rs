@@ -9,15 +9,13 @@ use crate::request::Rq;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-/// The name in `[ml2] extension_drivers`.
-pub const DRIVER: &str = "tag_ports_during_bulk_creation";
-
 /// See the module.
 pub static EXTENSION: Extension = Extension {
     alias: "tag-ports-during-bulk-creation",
     name: "Tag Ports During Bulk Creation",
     description: "Allow to tag ports during bulk creation",
     updated: "2019-12-29T19:00:00-00:00",
+    driver: Some("tag_ports_during_bulk_creation"),
     requires: &["standard-attr-tag"],
     hooks: &[Hook { resource: "port", stored }],
     ..NOTHING

@@ -23,9 +23,10 @@ impl Drop for Served {
     }
 }
 
-/// The extensions whose requirements the list itself meets.
-pub fn loadable(all: &[&'static Extension]) -> Vec<&'static Extension> {
+/// The extensions that `drivers` load, and those that need none, whose requirements are met.
+pub fn loadable(all: &[&'static Extension], drivers: &[&str]) -> Vec<&'static Extension> {
     let mut some = all.to_vec();
+    some.retain(|e| e.driver.is_none_or(|driver| drivers.contains(&driver)));
     loop {
         let aliases: Vec<&str> = some.iter().map(|e| e.alias).collect();
         let before = some.len();
@@ -37,9 +38,14 @@ pub fn loadable(all: &[&'static Extension]) -> Vec<&'static Extension> {
 }
 
 impl Served {
-    /// A server with all extensions on an empty database.
+    /// A server with what is usually loaded, on an empty database.
     pub async fn start() -> Served {
-        let (app, dir) = world::app(&loadable(server::extensions::ALL)).await;
+        Served::with(&["port_security"]).await
+    }
+
+    /// A server with these extension drivers, on an empty database.
+    pub async fn with(drivers: &[&str]) -> Served {
+        let (app, dir) = world::app(&loadable(server::extensions::ALL, drivers)).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = server::api::router(app.clone());
