@@ -13,7 +13,10 @@ pub const ALEMBIC_HEADS: [&str; 2] = ["5c85685d616d", "c7f8d9e0f1a2"];
 
 /// The tables that are ours alone, in the order in which they came; the n-th makes version n. Their prefix
 /// (`neutronrs_`) keeps them out of upstream's way, and none adds to a table of upstream's.
-pub const OWN: &[&str] = &[include_str!("../../migrations/0001_version.sql")];
+pub const OWN: &[&str] = &[
+    include_str!("../../migrations/0001_version.sql"),
+    include_str!("../../migrations/0002_network_contacts.sql"),
+];
 
 /// All grants of all kinds of objects as one table to read: upstream keeps one table per kind.
 pub const RBAC_POLICIES: &str = "neutronrs_rbac_policies";
@@ -115,11 +118,11 @@ pub enum Kind {
     Text,
 }
 
-/// What a column of upstream's schema holds; none when there is no such column.
+/// What a column of upstream's tables or ours holds; none when there is no such column.
 pub fn kind(table: &str, column: &str) -> Option<Kind> {
     static KINDS: LazyLock<HashMap<(&str, &str), Kind>> = LazyLock::new(|| {
         let mut kinds = HashMap::new();
-        for table in tables(NEUTRON_29) {
+        for table in tables(NEUTRON_29).chain(OWN.iter().flat_map(|ddl| tables(ddl))) {
             for part in &table.parts {
                 if let Part::Column { name, kind, .. } = part {
                     kinds.insert((table.name, *name), kind_of(kind));

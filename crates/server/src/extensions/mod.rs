@@ -28,6 +28,7 @@ mod multi_provider;
 mod net_mtu;
 mod net_mtu_writable;
 mod network_availability_zone;
+mod network_contact;
 mod port_mac_address_regenerate;
 mod port_security;
 mod port_security_groups_filtering;
@@ -80,6 +81,7 @@ pub static ALL: &[&Extension] = &[
     &subnet_service_types::EXTENSION,
     &subnet_external_network::EXTENSION,
     &network_availability_zone::EXTENSION,
+    &network_contact::EXTENSION,
     &ip_substring_filtering::EXTENSION,
     &port_mac_address_regenerate::EXTENSION,
     &router::EXTENSION,

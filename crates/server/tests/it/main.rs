@@ -9,6 +9,8 @@ mod client;
 #[cfg(test)]
 mod flavors;
 #[cfg(test)]
+mod network_contact;
+#[cfg(test)]
 mod ports;
 #[cfg(test)]
 mod routers;
