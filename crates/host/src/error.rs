@@ -62,6 +62,13 @@ impl Error {
         self.errno() == Some(nix::errno::Errno::EOPNOTSUPP)
     }
 
+    /// Whether the address family of the step is switched off (`disable_ipv6`) or not there at all.
+    #[must_use]
+    pub fn is_switched_off(&self) -> bool {
+        use nix::errno::Errno;
+        matches!(self.errno(), Some(Errno::EACCES | Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT))
+    }
+
     /// Whether the thing the step wanted to make exists already.
     #[must_use]
     pub fn is_there(&self) -> bool {

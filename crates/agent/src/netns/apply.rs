@@ -31,6 +31,8 @@ struct Space {
     ns: Netns,
     netlink: Netlink,
     iptables: Iptables,
+    /// Changes that the kernel refused and that we can live without.
+    refused: Vec<Change>,
 }
 
 /// What a pass over a namespace did.
@@ -104,6 +106,7 @@ impl Host {
     pub fn forget(&mut self, turn: usize, turns: usize) {
         for space in self.spaces.values_mut().skip(turn % turns.max(1)).step_by(turns.max(1)) {
             space.iptables.forget();
+            space.refused.clear();
         }
     }
 
@@ -130,7 +133,7 @@ impl Host {
                 None => find(&root.links()?, space, desired)?,
             };
             let changes = plan(desired, &found);
-            if changes.is_empty() {
+            if changes.is_empty() || changes == space.refused {
                 break;
             }
             // What was seen may be out of date: nothing is changed on its ground.
@@ -138,7 +141,7 @@ impl Host {
                 continue;
             }
             report.changes += changes.len();
-            apply(root, space, desired, &changes, &mut report)?;
+            space.refused = apply(root, space, desired, &changes, &mut report)?;
         }
         for device in desired.devices.values() {
             report.changes += set_sysctls(&space.ns, &device.sysctls)?;
@@ -159,7 +162,7 @@ impl Host {
         if !known {
             let netlink = Netlink::open(&ns)?;
             let iptables = if made { Iptables::of_new(&ns) } else { Iptables::new(&ns) };
-            self.spaces.insert(name.to_owned(), Space { ns, netlink, iptables });
+            self.spaces.insert(name.to_owned(), Space { ns, netlink, iptables, refused: Vec::new() });
         }
         Ok(usize::from(made))
     }
@@ -244,7 +247,8 @@ fn apply(
     desired: &Namespace,
     changes: &[Change],
     report: &mut Report,
-) -> Result<()> {
+) -> Result<Vec<Change>> {
+    let mut refused = Vec::new();
     for change in changes {
         tracing::info!(namespace = desired.name, "{change:?}");
         match change {
@@ -261,8 +265,19 @@ fn apply(
             Change::DeleteAddress(name, net) => space.netlink.delete_addr(inside(space, name)?, *net)?,
             Change::Forget(address) => conntrack::forget(&space.ns, *address)?,
             // Addresses are the server's, nobody else has them: no waiting for duplicates to speak up.
-            Change::AddAddress(name, net) => space.netlink.add_addr(inside(space, name)?, *net, true)?,
-            Change::AddRoute(route) => add_route(space, desired, route),
+            Change::AddAddress(name, net) => match space.netlink.add_addr(inside(space, name)?, *net, true) {
+                Err(e) if net.addr().is_ipv6() && e.is_switched_off() => {
+                    refuse(desired, change, &e, &mut refused);
+                }
+                outcome => outcome?,
+            },
+            // A user may ask for a route through a next hop that is not there: the rest goes on without it.
+            Change::AddRoute(route) => {
+                let added = kernel_route(space, route).and_then(|route| space.netlink.replace_route(&route));
+                if let Err(e) = added {
+                    refuse(desired, change, &e, &mut refused);
+                }
+            }
             Change::Announce(name, address) => {
                 let mac = mac_of(desired, name)?;
                 announce_later(space, name, mac, *address, report);
@@ -272,7 +287,12 @@ fn apply(
     for announcement in &report.announced {
         announcement.send()?;
     }
-    Ok(())
+    Ok(refused)
+}
+
+fn refuse(desired: &Namespace, change: &Change, e: &host::Error, refused: &mut Vec<Change>) {
+    tracing::warn!(namespace = desired.name, "going on without {change:?}: {e}");
+    refused.push(change.clone());
 }
 
 fn device_of<'a>(desired: &'a Namespace, name: &str) -> Result<&'a Device> {
@@ -322,14 +342,6 @@ fn kernel_route(space: &Space, route: &Route) -> Result<KernelRoute> {
     let dev = route.device.as_deref().map(|name| inside(space, name)).transpose()?;
     let mut via = route.via.iter().copied();
     Ok(KernelRoute { via: via.next(), others: via.collect(), dev, ..KernelRoute::new(route.destination) })
-}
-
-/// A user may ask for a route through a next hop that is not there: the rest goes on without it.
-fn add_route(space: &Space, desired: &Namespace, route: &Route) {
-    let added = kernel_route(space, route).and_then(|route| space.netlink.replace_route(&route));
-    if let Err(e) = added {
-        tracing::warn!(namespace = desired.name, "route to {} not set: {e}", route.destination);
-    }
 }
 
 fn announce_later(space: &Space, name: &str, mac: Mac, address: IpAddr, report: &mut Report) {

@@ -241,3 +241,19 @@ fn routers_of_an_earlier_life_are_cleared_away() {
         agent.abort();
     });
 }
+
+#[test]
+fn a_host_without_ipv6_routes_ipv4() {
+    on_a_machine("ipv4-only", |machine| async move {
+        let cloud = Cloud::new(machine);
+        cloud.server.put_router(router(&[]));
+        sh(&format!(
+            "ip netns add {NAMESPACE} && ip netns exec {NAMESPACE} sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"
+        ));
+        let agent = cloud.start_agent();
+        cloud.plug().await;
+        until_ping("vm1", "203.0.113.1").await;
+        until_ping("vm1", "192.168.2.182").await;
+        agent.abort();
+    });
+}
