@@ -125,6 +125,10 @@ impl Drop for Host {
 pub fn enter(pid: u32, program: &str) -> Command {
     let mut command = Command::new("nsenter");
     command.args(["-t", &pid.to_string(), "-n", "-m", "-u", "-i", "-p", "--", program]);
+    // Whatever cloud the machine's user works with is none of this host's.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OS_")) {
+        command.env_remove(name);
+    }
     command
 }
 

@@ -4,7 +4,7 @@ use lab::host::Life;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: lab demo | run | stop | bench [--quick]\n";
+const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--quick]\n";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -14,7 +14,8 @@ fn main() -> ExitCode {
         ["hold-on", name] => lab::hold::outer(name, Life::Lasting),
         ["hold-inside", name] => lab::hold::inner(name),
         ["demo"] => demo(),
-        ["run"] => lab::standing::run().and_then(|text| say(&text)),
+        ["run"] => lab::standing::run(lab::standing::API).and_then(|text| say(&text)),
+        ["run", listen] => lab::standing::run(listen).and_then(|text| say(&text)),
         ["stop"] => lab::standing::stop().and_then(|text| say(&text)),
         ["nova-metadata", port, secret] => {
             number(port).and_then(|port| lab::tools::nova_metadata(port, secret))

@@ -14,27 +14,27 @@ use crate::demo::{CACHE, guide};
 use crate::host::Life;
 use crate::instance::Instance;
 
-/// Where the API is found on this machine.
-const API: &str = "127.0.0.1:9696";
+/// Where the API is, on the controller and usually on this machine.
+pub const API: &str = "127.0.0.1:9696";
 
 fn state() -> PathBuf {
     Path::new(CACHE).join("run.pids")
 }
 
-/// Starts the cloud and says how to use it.
+/// Starts the cloud, lets its API be found at `listen` on this machine, and says how to use it.
 ///
 /// # Errors
 /// Something does not start; what did start is ended again.
-pub fn run() -> io::Result<String> {
-    if TcpStream::connect(API).is_ok() {
+pub fn run(listen: &str) -> io::Result<String> {
+    if TcpStream::connect(listen).is_ok() {
         return Err(io::Error::other(format!(
-            "something listens on {API} already; 'make stop' ends an earlier run"
+            "something listens on {listen} already; 'make stop' ends an earlier run"
         )));
     }
     std::fs::create_dir_all(CACHE)?;
     let programs = Programs::beside_this_one()?;
     let mut pids = Vec::new();
-    match start(&programs, &mut pids) {
+    match start(&programs, listen, &mut pids) {
         Ok(text) => Ok(text),
         Err(why) => {
             end(&pids);
@@ -43,7 +43,7 @@ pub fn run() -> io::Result<String> {
     }
 }
 
-fn start(programs: &Programs, pids: &mut Vec<u32>) -> Result<String, String> {
+fn start(programs: &Programs, listen: &str, pids: &mut Vec<u32>) -> Result<String, String> {
     let text = |error: io::Error| error.to_string();
     let cloud = Cloud::start(programs.clone(), Life::Lasting).map_err(text)?;
     pids.extend(cloud.holders());
@@ -63,7 +63,7 @@ fn start(programs: &Programs, pids: &mut Vec<u32>) -> Result<String, String> {
     }
     let inside = cloud.controller.pid();
     let relay = Command::new(&programs.lab)
-        .args(["relay", API, &inside.to_string(), API])
+        .args(["relay", listen, &inside.to_string(), API])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
@@ -77,14 +77,16 @@ fn start(programs: &Programs, pids: &mut Vec<u32>) -> Result<String, String> {
     .into_iter()
     .chain(instances.iter().map(|(name, instance)| (*name, instance.host.pid(), instance.ipv4())))
     .collect();
-    Ok(usage(programs, &hosts))
+    Ok(usage(programs, listen, &hosts))
 }
 
-fn usage(programs: &Programs, hosts: &[(&str, u32, String)]) -> String {
+fn usage(programs: &Programs, listen: &str, hosts: &[(&str, u32, String)]) -> String {
     let neutron = programs.neutron.display();
+    let elsewhere = if listen == API { String::new() } else { format!("OS_URL=http://{listen} ") };
     let mut text = format!(
-        "A cloud stands. Neutron answers on http://{API}, without credentials:\n\n    {neutron} net-list\n    \
-         {neutron} router-port-list router\n    OS_AUTH_TYPE=none OS_ENDPOINT=http://{API} openstack network list\n\n\
+        "A cloud stands. Neutron answers on http://{listen}, without credentials:\n\n    \
+         {elsewhere}{neutron} net-list\n    {elsewhere}{neutron} router-port-list router\n    \
+         OS_AUTH_TYPE=none OS_ENDPOINT=http://{listen} openstack network list\n\n\
          Its hosts, and how to look inside:\n\n"
     );
     for (name, pid, what) in hosts {

@@ -83,8 +83,8 @@ pub fn ipv6(show: &mut Show<'_>, instances: &Instances) {
     show.report.section("IPv6 by SLAAC");
     let made = show
         .typed(
-            "subnet-create private fd00:16:1::/64 --name private6 --ip-version 6 --ipv6-ra-mode slaac \
-             --ipv6-address-mode slaac",
+            "subnet-create private fd00:16:1::/64 --name private6 --gateway fd00:16:1::1 --ip-version 6 \
+             --ipv6-ra-mode slaac --ipv6-address-mode slaac",
         )
         .and_then(|_| show.typed("router-interface-add router private6"));
     show.try_step("make an IPv6 subnet on the private network", "the router announces it", || made);

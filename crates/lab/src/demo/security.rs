@@ -181,7 +181,8 @@ fn rogue(show: &mut Show<'_>, instances: &Instances) {
     let expects = "the rogue offers, its offers go nowhere, the lease comes from Neutron's server";
     show.try_step("run a DHCP server in vm2, ask for a lease in vm1", expects, || {
         heard?;
-        let serve = "dnsmasq --conf-file=/dev/null --port=0 --interface=eth0 --bind-interfaces --dhcp-authoritative \
+        std::thread::sleep(RULE_MAX);
+        let serve = "dnsmasq --conf-file=/dev/null --port=0 --interface=eth0 --bind-interfaces --no-ping --dhcp-authoritative \
                      --dhcp-range=172.16.1.66,172.16.1.67,1h --dhcp-leasefile=/run/rogue.leases \
                      --pid-file=/run/rogue.pid --log-dhcp --log-facility=/run/rogue.log";
         second.host.sh(serve).map_err(words)?;
