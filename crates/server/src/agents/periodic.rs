@@ -84,7 +84,10 @@ pub async fn run(app: Shared) {
             tokio::time::sleep(Duration::from_secs(2 * down)).await;
         }
         last = (app.clock)();
-        round(&app).await;
+        let worker = app.clone();
+        if let Err(error) = tokio::spawn(async move { round(&worker).await }).await {
+            tracing::error!(%error, "a round of looking after agents broke off");
+        }
         tokio::time::sleep(interval).await;
     }
 }

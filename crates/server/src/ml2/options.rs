@@ -90,8 +90,6 @@ oslo::options! {
         dns_domain: String = "openstacklocal".into();
         /// MTU of the physical networks in bytes.
         global_physnet_mtu: u32 = 1500, was [("ml2", "segment_mtu")];
-        /// Seconds without a report after which an agent counts as dead.
-        agent_down_time: u32 = 75;
     }
 }
 

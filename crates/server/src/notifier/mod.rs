@@ -38,7 +38,11 @@ pub async fn run(app: Shared, mut changes: Subscriber, mut stop: oneshot::Receiv
         {
             round.extend(more);
         }
-        tell(&app, &round).await;
+        // A task of its own: a defect in telling one round must not silence all that follow.
+        let teller = app.clone();
+        if let Err(error) = tokio::spawn(async move { tell(&teller, &round).await }).await {
+            tracing::error!(%error, "agents were not told of a round of changes");
+        }
         if last {
             return;
         }

@@ -1,9 +1,9 @@
 //! `agents/{id}/dhcp-networks` and `networks/{id}/dhcp-agents`: who serves which network, by an admin's hand.
 
-use super::{gone, made, parameter, shown, wanted_id};
+use super::{gone, made, parameter, shown, text, wanted_id};
 use crate::agents::{self, Agent, DHCP};
 use crate::attr::Body;
-use crate::db::{Stop, Tx};
+use crate::db::{Stop, Tx, Val, marks};
 use crate::extension::{Answer, Call, Method, Route};
 use crate::fault::Fault;
 use crate::handlers::bodies;
@@ -41,10 +41,24 @@ async fn networks(rq: Rq<'_>, agent: &str) -> Result<Answer, Stop> {
         true => Vec::new(),
         false => bodies(rq, &mut tx, "network", |r| Query::among(r, "id", &ids)).await?,
     };
-    for network in &mut found {
-        network.shift_remove("standard_attr_id");
-    }
+    whole(&mut tx, &mut found).await?;
     Ok(Answer { status: 200, body: Some(json!({"networks": found})) })
+}
+
+/// Upstream shows here what networks are beside what the API shows of them.
+async fn whole(tx: &mut Tx, networks: &mut [Body]) -> Result<(), Stop> {
+    let ids: Vec<Val> = networks.iter().map(|network| Val::from(text(network, "id"))).collect();
+    let sql =
+        format!("SELECT id, qinq, vlan_transparent FROM networks WHERE id IN ({})", marks(ids.len().max(1)));
+    let rows = if ids.is_empty() { Vec::new() } else { tx.all(&sql, &ids).await? };
+    for network in networks {
+        let row = rows.iter().find(|row| row.text(0) == text(network, "id"));
+        for (name, column) in [("qinq", 1), ("vlan_transparent", 2)] {
+            let flag = row.and_then(|row| row.opt_int(column)).map(|flag| flag != 0);
+            network.entry(name).or_insert(json!(flag));
+        }
+    }
+    Ok(())
 }
 
 fn list_agents(rq: Rq<'_>, call: Call) -> Run<'_> {
