@@ -157,6 +157,9 @@ impl Agent {
             let id = network.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
             current.insert(id.clone());
             self.read(&id, network).await;
+            if self.unready.len() >= READY_PORTS_MAX {
+                self.tell_readiness().await;
+            }
         }
         let known = self.networks.keys().cloned().chain(apply::existing(&self.options));
         let gone: BTreeSet<String> = known.filter(|id| !current.contains(id)).collect();

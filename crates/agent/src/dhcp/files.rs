@@ -146,7 +146,7 @@ pub fn host_file(network: &NetworkInfo, options: &Options) -> String {
             .iter()
             .find(|opt| is_client_id(&opt.opt_name))
             .and_then(|opt| opt.opt_value.as_deref())
-            .map(|id| format!("id:{id},"))
+            .map(|id| format!("id:{},", first_line(id)))
             .unwrap_or_default();
         let only_client_id = !client_id.is_empty() && port.extra_dhcp_opts.len() == 1;
         let set =
@@ -301,23 +301,26 @@ fn nameservers_of_agents(network: &NetworkInfo, without: &BTreeSet<&str>, lines:
     }
 }
 
-/// One line of the options file. A name may bring a tag of its own (`tag:ipxe,67`); a line break ends it, as
-/// it would otherwise begin a line of the user's making.
+/// A user's value ends with its first line: another would begin a line of the user's making.
+fn first_line(text: &str) -> &str {
+    text.split('\n').next().unwrap_or_default()
+}
+
+/// One line of the options file. A name may bring a tag of its own (`tag:ipxe,67`).
 fn option(ip_version: u8, tag: &str, name: &str, values: &[String]) -> String {
-    let first_line = |text: &str| text.split('\n').next().unwrap_or_default().to_owned();
     let name = first_line(name);
     let (extra_tag, name) = match name.strip_prefix("tag:").and_then(|rest| rest.rsplit_once(',')) {
-        Some((extra, name)) => (Some(format!("tag:{extra}")), name.to_owned()),
+        Some((extra, name)) => (Some(format!("tag:{extra}")), name),
         None => (None, name),
     };
     let numeric = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     let name = match (ip_version, numeric) {
         (6, _) => format!("option6:{name}"),
-        (_, true) => name,
+        (_, true) => name.to_owned(),
         (_, false) => format!("option:{name}"),
     };
     let parts = [format!("tag:{tag}")].into_iter().chain(extra_tag).chain([name]);
-    parts.chain(values.iter().map(|value| first_line(value))).collect::<Vec<_>>().join(",")
+    parts.chain(values.iter().map(|value| first_line(value).to_owned())).collect::<Vec<_>>().join(",")
 }
 
 /// Whether no router serves the subnet: none has a port with its gateway's address.

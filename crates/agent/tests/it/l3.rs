@@ -200,6 +200,12 @@ fn a_restart_drops_no_packet_and_damage_is_repaired() {
         until("read again", || (cloud.server.heard("sync_routers").len() > synced).then_some(())).await;
         assert!(pings.await.unwrap().contains(" 0% packet loss"));
         assert_eq!(namespace(), before);
+        // Nor was a rule written anew when all were read: its counter would be back at nothing.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let counted = sh(&format!(
+            "ip netns exec {NAMESPACE} iptables-save -c -t nat | grep -e '-d {FIP}/32 -j DNAT' | grep PREROUTING"
+        ));
+        assert!(!counted.starts_with("[0:"), "{counted}");
 
         for damage in [
             "iptables -t nat -F neutron-l3-agent-snat",

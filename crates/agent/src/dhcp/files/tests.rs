@@ -70,3 +70,19 @@ fn a_new_lease_file_keeps_what_is_known_of_ipv6() {
     assert!(text.contains("1700000000 33554434 2001:db8:1::12 host 00:01:00:01:aa\n"));
     assert!(!text.contains("2001:db8:1::99") && !text.contains("10.1.0.88"));
 }
+
+#[test]
+fn users_write_no_lines_of_their_own() {
+    let mut network = network();
+    for port in &mut network.ports {
+        for opt in &mut port.extra_dhcp_opts {
+            opt.opt_value = Some("x\nfa:16:3e:66:66:66,evil,10.1.0.66".to_owned());
+            opt.opt_name.push_str("\nevil");
+        }
+    }
+    network.ports[0].extra_dhcp_opts = network.ports[2].extra_dhcp_opts.clone();
+    network.ports[0].extra_dhcp_opts[0].opt_name = "client-id".to_owned();
+    let options = Options::new("net1", Path::new("/s"));
+    let text = super::host_file(&network, &options) + &super::opts_file(&network, &BTreeMap::new(), &options);
+    assert!(text.contains("id:x,") && !text.contains("evil"), "{text}");
+}
