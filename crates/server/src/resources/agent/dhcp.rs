@@ -52,6 +52,8 @@ async fn whole(tx: &mut Tx, networks: &mut [Body]) -> Result<(), Stop> {
         format!("SELECT id, qinq, vlan_transparent FROM networks WHERE id IN ({})", marks(ids.len().max(1)));
     let rows = if ids.is_empty() { Vec::new() } else { tx.all(&sql, &ids).await? };
     for network in networks {
+        // A key of the database is nobody's business.
+        network.shift_remove("standard_attr_id");
         let row = rows.iter().find(|row| row.text(0) == text(network, "id"));
         for (name, column) in [("qinq", 1), ("vlan_transparent", 2)] {
             let flag = row.and_then(|row| row.opt_int(column)).map(|flag| flag != 0);
