@@ -4,6 +4,7 @@
 //! `neutron`, from the first word. Words that are none of ours are the users' client: `neutron net-list`.
 
 mod config_command;
+mod db_command;
 mod options;
 mod roles;
 mod run;
@@ -36,6 +37,7 @@ fn start(role: Role, args: Vec<OsString>) -> ExitCode {
             let words: Vec<String> = args.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
             config_command::run(&words)
         }
+        Role::Db => db_command::run(args),
         _ => run::run(role, args),
     }
 }

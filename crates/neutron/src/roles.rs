@@ -18,6 +18,8 @@ pub enum Role {
     DhcpAgent,
     /// The metadata agent.
     MetadataAgent,
+    /// `neutron db upgrade head`: the tables.
+    Db,
     /// `neutron config sample`, `neutron config check`.
     Config,
 }
@@ -35,6 +37,7 @@ pub const ROLES: &[(Role, &str, &[&str], &str)] = &[
     (Role::L3Agent, "l3-agent", &["neutron-l3-agent"], "the L3 agent"),
     (Role::DhcpAgent, "dhcp-agent", &["neutron-dhcp-agent"], "the DHCP agent"),
     (Role::MetadataAgent, "metadata-agent", &["neutron-metadata-agent"], "the metadata agent"),
+    (Role::Db, "db", &["neutron-db-manage"], "makes the tables (`db upgrade head`), says which there are"),
     (
         Role::Config,
         "config",

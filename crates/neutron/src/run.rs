@@ -52,7 +52,7 @@ pub fn run(role: Role, args: Vec<OsString>) -> ExitCode {
     match start(role, &args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            service::complain(&why);
+            service::complain(&format!("error: {why}"));
             ExitCode::FAILURE
         }
     }
@@ -62,20 +62,27 @@ fn start(role: Role, args: &Args) -> Result<(), String> {
     let (program, defaults) = match role {
         Role::Standalone => ("neutron-standalone", STANDALONE),
         Role::Server => ("neutron-server", SERVER),
-        Role::LinuxBridgeAgent | Role::L3Agent | Role::DhcpAgent | Role::MetadataAgent | Role::Config => {
-            return Err("error: an agent as a process of its own needs a message broker, which this version does not \
+        Role::LinuxBridgeAgent
+        | Role::L3Agent
+        | Role::DhcpAgent
+        | Role::MetadataAgent
+        | Role::Db
+        | Role::Config => {
+            return Err(
+                "an agent as a process of its own needs a message broker, which this version does not \
                         speak to yet; `neutron standalone` runs server and agents in one process"
-                .into());
+                    .into(),
+            );
         }
     };
     let config = args.config(defaults)?;
     service::start_log(&config, program)?;
     service::log_review(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| format!("error: the runtime does not start: {e}"))?;
+    let runtime = runtime.map_err(|e| format!("the runtime does not start: {e}"))?;
     let home =
         args.config_files.first().and_then(|f| f.parent()).unwrap_or(Path::new("/etc/neutron")).to_path_buf();
-    runtime.block_on(serve(&config, &home, role == Role::Standalone)).map_err(|why| format!("error: {why}"))
+    runtime.block_on(serve(&config, &home, role == Role::Standalone))
 }
 
 async fn serve(config: &Config, home: &Path, with_agents: bool) -> Result<(), String> {

@@ -33,7 +33,7 @@ impl Args {
     /// What is wrong, where, and what to do, ready to be printed.
     pub fn config(&self, defaults: &str) -> Result<Config, String> {
         let mut config = Config::parse("built-in defaults", defaults);
-        config.merge(Config::read(&self.config_files, &self.config_dirs).map_err(|p| format!("error: {p}"))?);
+        config.merge(Config::read(&self.config_files, &self.config_dirs).map_err(|p| p.to_string())?);
         for option in options::declared() {
             let name = format!("OS_{}__{}", option.group.to_uppercase(), option.name.to_uppercase());
             if let Ok(text) = std::env::var(&name) {
@@ -53,8 +53,8 @@ impl Args {
         if wrong.is_empty() {
             return Ok(config);
         }
-        Err(wrong.iter().map(|p| format!("error: {p}\n")).collect::<String>()
-            + "neutron config sample prints every option")
+        let said: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        Err(format!("{}\n`neutron config sample` prints every option", said.join("\nerror: ")))
     }
 }
 

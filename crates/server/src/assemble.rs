@@ -138,20 +138,37 @@ fn address(config: &Config, options: &ServerOptions) -> Result<SocketAddr, Strin
     Ok(SocketAddr::new(options.bind_host, options.bind_port))
 }
 
-async fn open(config: &Config) -> Result<Db, String> {
+/// The SQLite file that the configuration names, and where it does so, for messages.
+fn sqlite_file(config: &Config) -> Result<(PathBuf, String), String> {
     let options = DatabaseOptions::load(config).map_err(|p| p.to_string())?;
     let place = config.place("database", "connection").map_or_else(String::new, |place| format!("{place}: "));
     let url = options
         .connection
         .ok_or("[database] connection is not set; write sqlite:////var/lib/neutron/neutron.sqlite")?;
-    let Some(path) = url.strip_prefix("sqlite:///") else {
-        let kind = url.split(':').next().unwrap_or_default();
-        return Err(format!(
-            "{place}[database] connection: this version stores in SQLite only, not in {kind}; \
-             write sqlite:////var/lib/neutron/neutron.sqlite"
-        ));
-    };
-    let path = PathBuf::from(path);
+    match url.strip_prefix("sqlite:///") {
+        Some(path) => Ok((PathBuf::from(path), place)),
+        None => Err(format!(
+            "{place}[database] connection: this version stores in SQLite only, not in {}; \
+             write sqlite:////var/lib/neutron/neutron.sqlite",
+            url.split(':').next().unwrap_or_default()
+        )),
+    }
+}
+
+/// Whether the database that the configuration names is there at all.
+///
+/// # Errors
+/// When the configuration names none.
+pub fn is_there(config: &Config) -> Result<bool, String> {
+    Ok(sqlite_file(config)?.0.exists())
+}
+
+/// Opens the database that the configuration names, and makes its tables when it is empty.
+///
+/// # Errors
+/// What is wrong, where, and what to do.
+pub async fn open(config: &Config) -> Result<Db, String> {
+    let (path, place) = sqlite_file(config)?;
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)
             .map_err(|e| format!("{place}[database] connection: {} cannot be made: {e}", dir.display()))?;

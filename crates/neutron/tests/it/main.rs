@@ -1,3 +1,4 @@
 //! Tests of the whole: the house rules, the program's commands.
 
 mod house_rules;
+mod program;
