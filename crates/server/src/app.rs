@@ -6,6 +6,7 @@ use crate::db::{Db, Stop, Tx};
 use crate::ipam::Hints;
 use crate::ml2::Ml2;
 use crate::notify::Publisher;
+use crate::resources::router;
 use crate::{policy, quota};
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub struct App {
     pub limits: quota::Limits,
     /// `pagination_max_limit`: the most rows of a list; none = no bound.
     pub pagination_max_limit: Option<u64>,
+    /// What routers are where nobody says otherwise.
+    pub routers: router::options::Options,
     /// What is done with agents.
     pub agents: agents::Options,
     /// What agents reported last, so that a report without news costs no write.
@@ -54,6 +57,7 @@ impl App {
             policy,
             limits: quota::Limits::default(),
             pagination_max_limit: None,
+            routers: router::options::Options::default(),
             agents: agents::Options::default(),
             reports: agents::state::Memory::default(),
             clock: Box::new(|| jiff::Timestamp::now().as_second()),

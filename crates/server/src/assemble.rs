@@ -6,6 +6,7 @@ use crate::db::{Db, Stop, Tx};
 use crate::extensions;
 use crate::ml2::{self, Ml2};
 use crate::notify::{self, Subscriber};
+use crate::resources::router;
 use crate::{agents, policy, quota};
 use oslo::config::{Config, Opt, Problem};
 use rpc::Transport;
@@ -44,6 +45,7 @@ pub fn declared() -> Vec<Opt> {
         ServerOptions::declared(),
         DatabaseOptions::declared(),
         ml2::options::Groups::declared(),
+        router::options::Options::declared(),
         agents::Options::declared(),
         policy::Options::declared(),
         quota::Limits::declared(),
@@ -57,6 +59,7 @@ pub fn unreadable(config: &Config) -> Vec<Problem> {
         ServerOptions::load(config).err(),
         DatabaseOptions::load(config).err(),
         ml2::options::Groups::load(config).err(),
+        router::options::Options::load(config).err(),
         agents::Options::load(config).err(),
         policy::Options::load(config).err(),
         quota::Limits::load(config).err(),
@@ -94,6 +97,7 @@ pub async fn server(config: &Config, home: &Path, transport: &Transport) -> Resu
     let mut app = App::new(db, catalog, transport.client(), publisher).with_ml2(ml2);
     app.policy = policy.map_err(|problem| problem.to_string())?;
     app.limits = quota::Limits::load(config).map_err(words)?;
+    app.routers = router::options::Options::load(config).map_err(words)?;
     app.agents = agents::Options::load(config).map_err(words)?;
     app.pagination_max_limit = page_limit(config, &options)?;
     Ok(Server { app: Shared::new(app), changes, listen })

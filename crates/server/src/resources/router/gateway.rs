@@ -26,12 +26,13 @@ pub struct Info {
 
 impl Info {
     /// Reads an admitted value; null takes the gateway away.
-    pub fn of(value: &Value) -> Info {
+    pub fn of(rq: Rq<'_>, value: &Value) -> Info {
+        let snat = rq.app.routers.enable_snat_by_default;
         let ips = value.get("external_fixed_ips").and_then(Value::as_array);
         Info {
             network_id: value.get("network_id").and_then(Value::as_str).map(str::to_string),
             fixed_ips: ips.cloned().unwrap_or_default(),
-            enable_snat: value.get("enable_snat").and_then(Value::as_bool).unwrap_or(true),
+            enable_snat: value.get("enable_snat").and_then(Value::as_bool).unwrap_or(snat),
         }
     }
 

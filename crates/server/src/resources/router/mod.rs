@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod gateway_info;
 pub mod guard;
 pub mod interface;
+pub mod options;
 pub mod ports;
 pub mod routes;
 pub mod rows;
@@ -95,7 +96,7 @@ impl Rules for Routers {
                 extra::set(rq, tx, old, &routes::parse(routes)).await?;
             }
             if let Some(info) = changes.get("external_gateway_info") {
-                gateway::set(rq, tx, id, &Info::of(info)).await?;
+                gateway::set(rq, tx, id, &Info::of(rq, info)).await?;
             }
             store::update(rq, tx, &ROUTER, id, &changes).await?;
             announce(rq, tx, old).await
@@ -114,7 +115,8 @@ fn text<'a>(body: &'a Body, name: &str) -> &'a str {
 async fn create(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop> {
     let provider = extra::provider(tx, &body).await?;
     extra::check_hints(tx, &body).await?;
-    let info = body.get("external_gateway_info").filter(|info| !info.is_null()).map(Info::of);
+    let info =
+        body.get("external_gateway_info").filter(|info| !info.is_null()).map(|info| Info::of(rq, info));
     let id = rq.app.fresh_id();
     body.insert("id".into(), json!(id));
     body.insert("status".into(), json!("ACTIVE"));
