@@ -146,9 +146,9 @@ pub trait Rules: Send + Sync {
         Box::pin(async { Ok(()) })
     }
     /// After the commit of a create or update: what may not stand in the transaction (port binding).
-    /// Must be safe to run twice.
-    fn after<'a>(&'a self, _rq: Rq<'a>, _id: &'a str) -> BoxFuture<'a, Result<(), crate::fault::Fault>> {
-        Box::pin(async { Ok(()) })
+    /// Must be safe to run twice. Says whether it changed anything, so that what is shown is read again.
+    fn after<'a>(&'a self, _rq: Rq<'a>, _id: &'a str) -> BoxFuture<'a, Result<bool, crate::fault::Fault>> {
+        Box::pin(async { Ok(false) })
     }
 }
 

@@ -4,7 +4,7 @@ mod plan;
 
 use crate::attr::{Attr, Body, Condition, Fill, Home};
 use crate::catalog::Shape;
-use crate::db::{Row, Stop, Tx, Val};
+use crate::db::{Memo, Row, Stop, Tx, Val};
 use crate::extension::Resource;
 use crate::p;
 use crate::record::{Cell, Page};
@@ -280,6 +280,18 @@ fn cells(plan: &Plan, row: Row) -> Vec<Cell> {
 
 /// One resource as an admin sees it, hidden attributes included; none when there is no such row.
 pub async fn get(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Result<Option<Body>, Stop> {
-    let page = list(rq, tx, resource, &Query::by(resource, "id", id)).await?;
+    let page = row(rq, tx, resource, id).await?;
     Ok((!page.rows.is_empty()).then(|| page.body(0)))
+}
+
+/// One resource as a page of one row, or of none. Asked for twice without a write in between, it is read once.
+pub async fn row(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Result<Page, Stop> {
+    let who = (rq.ctx.project_id.clone(), rq.ctx.sees_all());
+    let known = tx.memo.as_ref().filter(|m| m.who == who && m.resource == resource.name && m.id == id);
+    if let Some(known) = known {
+        return Ok(known.page.clone());
+    }
+    let page = list(rq, tx, resource, &Query::by(resource, "id", id)).await?;
+    tx.memo = Some(Memo { who, resource: resource.name, id: id.to_string(), page: page.clone() });
+    Ok(page)
 }

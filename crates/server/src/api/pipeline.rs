@@ -48,9 +48,14 @@ pub fn visibility(rq: Rq<'_>, shape: &Shape) -> Option<Condition> {
 
 /// One row that the caller may know of, or the resource's 404.
 async fn visible(rq: Rq<'_>, tx: &mut Tx, shape: &Shape, id: &str) -> Result<Page, Stop> {
-    let mut query = Query::by(shape.resource, "id", id);
-    query.wheres.extend(visibility(rq, shape));
-    let page = store::list(rq, tx, shape.resource, &query).await?;
+    let page = match visibility(rq, shape) {
+        None => store::row(rq, tx, shape.resource, id).await?,
+        Some(visible) => {
+            let mut query = Query::by(shape.resource, "id", id);
+            query.wheres.push(visible);
+            store::list(rq, tx, shape.resource, &query).await?
+        }
+    };
     if page.rows.is_empty() { Err((shape.resource.not_found)(id).into()) } else { Ok(page) }
 }
 
@@ -102,7 +107,40 @@ struct Create<'a> {
     bulk: bool,
 }
 
-async fn create_all(tx: &mut Tx, create: &Create<'_>) -> Result<Vec<String>, Stop> {
+/// What a transaction leaves to show: rows, and the places that the caller may see.
+struct Shown {
+    page: Page,
+    places: Vec<usize>,
+}
+
+/// Rows by their ids, as the caller may see them.
+async fn shown(rq: Rq<'_>, tx: &mut Tx, shape: &Shape, ids: &[String]) -> Result<Shown, Stop> {
+    let page = match ids {
+        [id] => store::row(rq, tx, shape.resource, id).await?,
+        ids => store::list(rq, tx, shape.resource, &Query::among(shape.resource, "id", ids)).await?,
+    };
+    // Somebody else was quicker to delete it.
+    if let (Some(id), true) = (ids.first(), page.rows.is_empty()) {
+        return Err((shape.resource.not_found)(id).into());
+    }
+    let places = policy::readable(rq, tx, shape, &page, 0).await?;
+    Ok(Shown { page, places })
+}
+
+/// What stands behind the commit of a create or update: `shown` as it is, or read again where that changed it.
+async fn settled(rq: Rq<'_>, shape: &Shape, ids: &[String], old: Shown) -> Result<Shown, Fault> {
+    let mut changed = false;
+    for id in ids {
+        changed |= shape.resource.rules.after(rq, id).await?;
+    }
+    if !changed {
+        return Ok(old);
+    }
+    let mut tx = rq.app.db.read().await.map_err(Stop::into_fault)?;
+    shown(rq, &mut tx, shape, ids).await.map_err(Stop::into_fault)
+}
+
+async fn create_all(tx: &mut Tx, create: &Create<'_>) -> Result<(Vec<String>, Shown), Stop> {
     let Create { rq, shape, items, bulk } = *create;
     quota::check(rq, tx, shape.resource, items).await?;
     for item in items {
@@ -119,7 +157,8 @@ async fn create_all(tx: &mut Tx, create: &Create<'_>) -> Result<Vec<String>, Sto
         }
         ids.push(id);
     }
-    Ok(ids)
+    let shown = shown(rq, tx, shape, &ids).await?;
+    Ok((ids, shown))
 }
 
 /// `POST /v2.0/networks`, one or many: all of them or none.
@@ -133,13 +172,8 @@ pub async fn create(rq: Rq<'_>, shape: &Shape, asked: &Asked) -> Result<Reply, F
         return Err(Fault::BadResourceRequest { resource: "if-match".into(), msg });
     }
     let create = Create { rq, shape, items: &admitted.items, bulk: admitted.bulk };
-    let ids = rq.app.write(create_all, &create).await.map_err(Stop::into_fault)?;
-    for id in &ids {
-        shape.resource.rules.after(rq, id).await?;
-    }
-    let mut tx = rq.app.db.read().await.map_err(Stop::into_fault)?;
-    let page = read_back(rq, &mut tx, shape, &ids).await.map_err(Stop::into_fault)?;
-    let places = policy::readable(rq, &mut tx, shape, &page, 0).await.map_err(Stop::into_fault)?;
+    let (ids, made) = rq.app.write(create_all, &create).await.map_err(Stop::into_fault)?;
+    let Shown { page, places } = settled(rq, shape, &ids, made).await?;
     let places = list::wanted(shape, asked, places);
     if !admitted.bulk {
         return Ok(Reply::json(201, view::single(shape.resource.name, &page, 0, &places)));
@@ -149,15 +183,6 @@ pub async fn create(rq: Rq<'_>, shape: &Shape, asked: &Asked) -> Result<Reply, F
     let mut body = view::rows(shape.resource.collection, &page, &order, &places);
     body.push(b'}');
     Ok(Reply::json(201, body))
-}
-
-async fn read_back(rq: Rq<'_>, tx: &mut Tx, shape: &Shape, ids: &[String]) -> Result<Page, Stop> {
-    let page = store::list(rq, tx, shape.resource, &Query::among(shape.resource, "id", ids)).await?;
-    // Somebody else was quicker to delete it.
-    match ids.first() {
-        Some(id) if page.rows.is_empty() => Err((shape.resource.not_found)(id).into()),
-        _ => Ok(page),
-    }
 }
 
 /// `GET /v2.0/networks/{id}`
@@ -190,7 +215,7 @@ struct Update<'a> {
     revision: Option<i64>,
 }
 
-async fn update_one(tx: &mut Tx, update: &Update<'_>) -> Result<(), Stop> {
+async fn update_one(tx: &mut Tx, update: &Update<'_>) -> Result<Shown, Stop> {
     let Update { rq, shape, id, .. } = *update;
     let old = visible(rq, tx, shape, id).await?.body(0);
     let nothing = Body::new();
@@ -201,7 +226,7 @@ async fn update_one(tx: &mut Tx, update: &Update<'_>) -> Result<(), Stop> {
     for hook in &shape.hooks {
         (hook.stored)(rq, tx, id, Some(&old), changes).await?;
     }
-    Ok(())
+    shown(rq, tx, shape, &[id.to_string()]).await
 }
 
 /// `PUT /v2.0/networks/{id}`
@@ -213,11 +238,8 @@ pub async fn update(rq: Rq<'_>, shape: &Shape, id: &str, asked: &Asked) -> Resul
     if !shape.resource.verbs.update {
         return Err(Fault::MethodNotAllowed {});
     }
-    rq.app.write(update_one, &update).await.map_err(Stop::into_fault)?;
-    shape.resource.rules.after(rq, id).await?;
-    let mut tx = rq.app.db.read().await.map_err(Stop::into_fault)?;
-    let page = read_back(rq, &mut tx, shape, &[id.to_string()]).await.map_err(Stop::into_fault)?;
-    let places = policy::readable(rq, &mut tx, shape, &page, 0).await.map_err(Stop::into_fault)?;
+    let changed = rq.app.write(update_one, &update).await.map_err(Stop::into_fault)?;
+    let Shown { page, places } = settled(rq, shape, &[id.to_string()], changed).await?;
     let places = list::wanted(shape, asked, places);
     Ok(Reply::json(200, view::single(shape.resource.name, &page, 0, &places)))
 }

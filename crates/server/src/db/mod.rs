@@ -8,6 +8,7 @@ pub mod schema;
 
 use crate::fault::Fault;
 use crate::notify::Change;
+use crate::record::Page;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -160,12 +161,12 @@ impl Db {
     /// Starts a transaction that may write. There is one writer at a time: the wait is in order of arrival.
     /// Use [`Db::write`] wherever possible: it runs again what the database asks to be run again.
     pub async fn begin(&self) -> Result<Tx, Stop> {
-        Ok(Tx { lite: self.0.begin_write().await?, changes: Vec::new(), revised: HashSet::new() })
+        Ok(Tx { lite: self.0.begin_write().await?, changes: Vec::new(), revised: HashSet::new(), memo: None })
     }
 
     /// Starts a transaction that only reads, and sees one state of the database throughout.
     pub async fn read(&self) -> Result<Tx, Stop> {
-        Ok(Tx { lite: self.0.begin_read().await?, changes: Vec::new(), revised: HashSet::new() })
+        Ok(Tx { lite: self.0.begin_read().await?, changes: Vec::new(), revised: HashSet::new(), memo: None })
     }
 
     /// Runs `work` in a transaction and commits it; again from the start when the database asks for it.
@@ -199,11 +200,23 @@ pub struct Tx {
     lite: lite::LiteTx,
     changes: Vec<Change>,
     revised: HashSet<(&'static str, String)>,
+    /// The row read last, until the next statement that writes: what a rule announces is what is shown.
+    pub(crate) memo: Option<Memo>,
+}
+
+/// A row that was read, for whom, of which resource, by its id.
+pub(crate) struct Memo {
+    /// The caller's project, and whether all rows are visible: what is filled may depend on who asks.
+    pub(crate) who: (Option<String>, bool),
+    pub(crate) resource: &'static str,
+    pub(crate) id: String,
+    pub(crate) page: Page,
 }
 
 impl Tx {
     /// Runs a statement that returns no rows.
     pub async fn exec(&mut self, sql: &str, params: &[Val]) -> Result<Done, Stop> {
+        self.memo = None;
         self.lite.exec(sql, params)
     }
 

@@ -38,28 +38,29 @@ enum Decision {
 }
 
 /// Binds a port where it names a host and is not bound; does nothing otherwise, so it is safe at any time.
-pub async fn bind(rq: Rq<'_>, port: &str) -> Result<(), Stop> {
-    for _ in 0..ATTEMPTS_MAX {
+/// Says whether there was anything to do.
+pub async fn bind(rq: Rq<'_>, port: &str) -> Result<bool, Stop> {
+    for attempt in 0..ATTEMPTS_MAX {
         let waiting = {
             let mut tx = rq.app.db.read().await?;
             waiting(rq, &mut tx, port).await?
         };
-        let Some(waiting) = waiting else { return Ok(()) };
+        let Some(waiting) = waiting else { return Ok(attempt > 0) };
         let decision = decide(&waiting);
         if let Decision::Failed { reasons } = &decision {
             let (host, vnic) = (&waiting.binding.host, &waiting.binding.vnic_type);
             tracing::warn!(port, host, vnic, "the port could not be bound: {}", reasons.join("; "));
             if waiting.binding.vif_type == FAILED {
-                return Ok(());
+                return Ok(attempt > 0);
             }
         }
         let commit = Commit { rq, waiting: &waiting, decision: &decision };
         if rq.app.write(store_decision, &commit).await? {
-            return Ok(());
+            return Ok(true);
         }
     }
     tracing::warn!(port, "the port's binding kept changing while it was decided");
-    Ok(())
+    Ok(true)
 }
 
 async fn waiting(rq: Rq<'_>, tx: &mut Tx, port: &str) -> Result<Option<Waiting>, Stop> {

@@ -5,14 +5,12 @@
 
 mod target;
 
-use crate::api::pipeline;
 use crate::attr::{self, Attr, Body};
 use crate::catalog::{Catalog, Shape};
 use crate::db::{Stop, Tx};
 use crate::fault::Fault;
 use crate::record::Page;
 use crate::request::Rq;
-use crate::store::{self, Query};
 use oslo::context::Context;
 use oslo::policy::{Policy, Problem, Verdict};
 use serde_json::Value;
@@ -186,23 +184,7 @@ pub async fn enforce(
     if doing != Doing::Create && !seen.holds(&whole) {
         return Err(Fault::no_resource().into());
     }
-    if let (Doing::Create, true, Some(Value::String(id))) =
-        (doing, keys.contains(&"shared"), target("network_id"))
-    {
-        // Upstream asks as the caller whether the network is shared: one that is hidden is not found.
-        hidden(rq, tx, &id).await?;
-    }
     Err(Fault::PolicyNotAuthorized { action: needed.text }.into())
-}
-
-async fn hidden(rq: Rq<'_>, tx: &mut Tx, network: &str) -> Result<(), Stop> {
-    let Some(shape) = rq.app.catalog.shape("network") else { return Ok(()) };
-    let mut query = Query::by(shape.resource, "id", network);
-    query.wheres.extend(pipeline::visibility(rq, shape));
-    match store::list(rq, tx, shape.resource, &query).await?.rows.is_empty() {
-        true => Err((shape.resource.not_found)(network).into()),
-        false => Ok(()),
-    }
 }
 
 /// Refuses what one rule does not allow on a target.

@@ -151,7 +151,7 @@ impl Rules for Ports {
     fn delete<'a>(&'a self, rq: Rq<'a>, tx: &'a mut Tx, old: &'a Body) -> BoxFuture<'a, Result<(), Stop>> {
         Box::pin(delete::delete(rq, tx, old))
     }
-    fn after<'a>(&'a self, rq: Rq<'a>, id: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+    fn after<'a>(&'a self, rq: Rq<'a>, id: &'a str) -> BoxFuture<'a, Result<bool, Fault>> {
         Box::pin(async move { crate::ml2::bind::bind(rq, id).await.map_err(Stop::into_fault) })
     }
 }
