@@ -29,6 +29,7 @@ mod net_mtu;
 mod net_mtu_writable;
 mod network_availability_zone;
 mod network_contact;
+mod network_ip_availability;
 mod port_mac_address_regenerate;
 mod port_security;
 mod port_security_groups_filtering;
@@ -84,6 +85,7 @@ pub static ALL: &[&Extension] = &[
     &network_contact::EXTENSION,
     &ip_substring_filtering::EXTENSION,
     &port_mac_address_regenerate::EXTENSION,
+    &network_ip_availability::EXTENSION,
     &router::EXTENSION,
     &ext_gw_mode::EXTENSION,
     &extraroute::EXTENSION,

@@ -158,12 +158,6 @@ async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<bool, Stop> 
     Ok(true)
 }
 
-/// The ports of a host that no driver could bind: to be tried again when its agent comes back.
-pub async fn failed_on(tx: &mut Tx, host: &str) -> Result<Vec<String>, Stop> {
-    let sql = "SELECT port_id FROM ml2_port_bindings WHERE host = ? AND vif_type = ? AND status = 'ACTIVE'";
-    Ok(tx.all(sql, p![host, FAILED]).await?.iter().map(|row| row.text(0)).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

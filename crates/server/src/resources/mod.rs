@@ -2,6 +2,7 @@
 
 pub mod address_scope;
 pub mod agent;
+pub mod availability;
 pub mod dns;
 pub mod flavor;
 pub mod floatingip;

@@ -45,9 +45,11 @@ pub fn fill(
     if page.place(name).is_none() {
         return;
     }
-    for (at, id) in ids(page).iter().enumerate() {
-        let own = rows.get(id).map(Vec::as_slice).unwrap_or_default();
-        page.set(at, name, cell(at, own));
+    let own = |id: &str| rows.get(id).map(Vec::as_slice).unwrap_or_default();
+    let cells: Vec<Cell> =
+        page.column("id").into_iter().enumerate().map(|(at, id)| cell(at, own(id))).collect();
+    for (at, cell) in cells.into_iter().enumerate() {
+        page.set(at, name, cell);
     }
 }
 

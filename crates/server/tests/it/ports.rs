@@ -216,3 +216,23 @@ async fn service_subnets_are_for_their_own_ports() {
     assert_eq!(addresses(&instance), ["10.1.0.2"]);
     assert_eq!(addresses(&other), ["10.0.0.2"]);
 }
+
+#[tokio::test]
+async fn addresses_in_use_are_counted() {
+    let served = Served::start().await;
+    let network = network(&served).await;
+    let pools = json!({"allocation_pools": [{"start": "10.0.0.10", "end": "10.0.0.19"}], "name": "s"});
+    let v4 = subnet(&served, &network, "10.0.0.0/24", pools).await;
+    subnet(&served, &network, "fd00::/64", json!({})).await;
+    port(&served, &network, json!({})).await;
+    let path = format!("network-ip-availabilities/{network}");
+    let (status, answer) = served.ask("admin", "GET", &path, Value::Null).await;
+    let shown = &answer["network_ip_availability"];
+    assert_eq!((status, &shown["used_ips"], &shown["network_name"]), (200, &json!(2), &json!("n")));
+    let first = json!({"subnet_id": v4["id"], "subnet_name": "s", "ip_version": 4, "cidr": "10.0.0.0/24",
+        "used_ips": 1, "total_ips": 10});
+    assert_eq!(shown["subnet_ip_availability"][0], first);
+    assert_eq!(served.list("admin", "network-ip-availabilities?ip_version=6").await.len(), 1);
+    assert_eq!(served.ask("p", "GET", &path, Value::Null).await.0, 404, "only admins may look");
+    assert_eq!(served.ask("admin", "DELETE", &path, Value::Null).await.0, 405);
+}

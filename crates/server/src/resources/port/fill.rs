@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 type Filled<'a> = BoxFuture<'a, Result<(), Stop>>;
 
 // Every function here is a `Fill`; the compiler checks it once.
-const _: [Fill; 5] = [fixed_ips, address_pairs, dhcp_options, dns, binding];
+const _: [Fill; 4] = [addresses, address_pairs, dhcp_options, binding];
 
 /// A list of objects written straight as text: this is the hot part of long lists.
 fn objects(rows: &[Row], keys: &[&str]) -> Cell {
@@ -33,12 +33,28 @@ fn objects(rows: &[Row], keys: &[&str]) -> Cell {
     Cell::Json(text)
 }
 
-pub(super) fn fixed_ips<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
+/// `fixed_ips`, and what these addresses are called.
+pub(super) fn addresses<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
+        let own_ids = ids(page);
         let sql = "SELECT port_id, subnet_id, ip_address FROM ipallocations WHERE port_id";
         let tail = "ORDER BY port_id, ip_address, subnet_id";
-        let rows = by_first(among(tx, sql, &ids(page), tail).await?);
-        fill(page, "fixed_ips", &rows, |_, own| objects(own, &["subnet_id", "ip_address"]));
+        let addresses = by_first(among(tx, sql, &own_ids, tail).await?);
+        fill(page, "fixed_ips", &addresses, |_, own| objects(own, &["subnet_id", "ip_address"]));
+        if page.place("dns_name").is_none() {
+            return Ok(());
+        }
+        let sql = "SELECT port_id, dns_name, current_dns_domain FROM portdnses WHERE port_id";
+        let named = by_first(among(tx, sql, &own_ids, "").await?);
+        let option = rq.app.ml2.core.dns_domain.as_str();
+        let row = |at: usize| own_ids.get(at).and_then(|id| named.get(id)).and_then(|rows| rows.first());
+        let name = |at: usize| row(at).map(|r| r.text(1)).unwrap_or_default();
+        fill(page, "dns_name", &named, |at, _| Cell::Text(name(at)));
+        fill(page, "dns_assignment", &addresses, |at, own| {
+            let own: Vec<String> = own.iter().map(|r| r.text(2)).collect();
+            let domain = row(at).map(|r| r.text(2)).unwrap_or_default();
+            Cell::Json(names::assignment(option, &name(at), &domain, &own).to_string())
+        });
         Ok(())
     })
 }
@@ -57,27 +73,6 @@ pub(super) fn dhcp_options<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) ->
         let sql = "SELECT port_id, opt_name, opt_value, ip_version FROM extradhcpopts WHERE port_id";
         let rows = by_first(among(tx, sql, &ids(page), "ORDER BY port_id, opt_name, ip_version").await?);
         fill(page, "extra_dhcp_opts", &rows, |_, own| objects(own, &["opt_name", "opt_value", "ip_version"]));
-        Ok(())
-    })
-}
-
-pub(super) fn dns<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
-    Box::pin(async move {
-        let own_ids = ids(page);
-        let sql = "SELECT port_id, dns_name, current_dns_domain FROM portdnses WHERE port_id";
-        let named = by_first(among(tx, sql, &own_ids, "").await?);
-        let sql = "SELECT port_id, ip_address FROM ipallocations WHERE port_id";
-        let tail = "ORDER BY port_id, ip_address, subnet_id";
-        let addresses = by_first(among(tx, sql, &own_ids, tail).await?);
-        let option = rq.app.ml2.core.dns_domain.as_str();
-        let row = |at: usize| own_ids.get(at).and_then(|id| named.get(id)).and_then(|rows| rows.first());
-        let name = |at: usize| row(at).map(|r| r.text(1)).unwrap_or_default();
-        fill(page, "dns_name", &named, |at, _| Cell::Text(name(at)));
-        fill(page, "dns_assignment", &addresses, |at, own| {
-            let own: Vec<String> = own.iter().map(|r| r.text(1)).collect();
-            let domain = row(at).map(|r| r.text(2)).unwrap_or_default();
-            Cell::Json(names::assignment(option, &name(at), &domain, &own).to_string())
-        });
         Ok(())
     })
 }

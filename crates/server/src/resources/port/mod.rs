@@ -46,7 +46,7 @@ pub static PORT: Resource = Resource {
             .check(Check::FixedIps)
             .guarded()
             .filter(Filter::Custom(filter::fixed_ips))
-            .home(Home::Filled(fill::fixed_ips)),
+            .home(Home::Filled(fill::addresses)),
         Attr::new("device_id").check(Check::String(255)).default(Default::Text("")).guarded().listed(),
         Attr::new("device_owner").check(Check::String(255)).default(Default::Text("")).guarded().listed(),
         attr::PROJECT_ID,
@@ -117,8 +117,8 @@ pub const DNS: &[Attr] = &[
         .convert(convert::string_to_case_insensitive)
         .check(Check::Custom(crate::resources::dns::host_name))
         .default(Default::Text(""))
-        .home(Home::Filled(fill::dns)),
-    Attr::new("dns_assignment").read_only().home(Home::Filled(fill::dns)),
+        .home(Home::Filled(fill::addresses)),
+    Attr::new("dns_assignment").read_only().home(Home::Filled(fill::addresses)),
 ];
 
 /// Says what became of a port, once every extension has stored its part: to be the last hook on ports.
