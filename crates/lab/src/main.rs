@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         ["relay", listen, pid, connect] => {
             number(pid).and_then(|pid| lab::tools::relay(listen, pid, connect))
         }
+        ["bench-inside", what, dir] => bench_inside(what, dir),
         ["bench", rest @ ..] => bench(rest.contains(&"--quick")),
         _ => Err(std::io::Error::other(USAGE)),
     };
@@ -60,8 +61,13 @@ fn neutron() -> std::io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("neutron"))
 }
 
+fn bench_inside(what: &str, dir: &str) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(lab::bench::wiring::inside(&neutron()?, what, std::path::Path::new(dir)))
+}
+
 fn bench(quick: bool) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let table = runtime.block_on(lab::bench::run(&neutron()?, quick))?;
+    let table = runtime.block_on(lab::bench::run(&std::env::current_exe()?, &neutron()?, quick))?;
     std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{table}"))
 }

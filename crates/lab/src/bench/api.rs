@@ -62,7 +62,7 @@ async fn network(server: &Server, cidr: &str) -> io::Result<String> {
     Ok(id)
 }
 
-async fn post(connection: &mut Connection, path: &str, body: &str) -> io::Result<Value> {
+pub(super) async fn post(connection: &mut Connection, path: &str, body: &str) -> io::Result<Value> {
     let answer = connection.send("POST", path, body).await?;
     if answer.status != 201 {
         let text = String::from_utf8_lossy(&answer.body).into_owned();
@@ -172,11 +172,11 @@ fn failed(run: &Run) -> String {
     if run.errors == 0 { String::new() } else { format!(", {} FAILED", run.errors) }
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+pub(super) fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-fn ms(time: Duration) -> String {
+pub(super) fn ms(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }

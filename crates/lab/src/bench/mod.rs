@@ -5,6 +5,7 @@ pub mod http;
 pub mod load;
 pub mod process;
 pub mod table;
+pub mod wiring;
 
 use std::io;
 use std::path::Path;
@@ -13,8 +14,9 @@ use std::path::Path;
 ///
 /// # Errors
 /// When the server does not start or refuses what it should do.
-pub async fn run(neutron: &Path, quick: bool) -> io::Result<table::Table> {
+pub async fn run(lab: &Path, neutron: &Path, quick: bool) -> io::Result<table::Table> {
     let mut table = table::Table::new(process::machine()?);
     api::measure(neutron, quick, &mut table).await?;
+    wiring::measure(lab, &mut table)?;
     Ok(table)
 }
