@@ -268,6 +268,26 @@ fn statement(shape: &Shape, query: &Query) -> Result<(String, Vec<Val>), Stop> {
     Ok((sql, params))
 }
 
+/// Rows asked for in one statement: databases bound the parameters of a statement.
+pub const ROWS_PER_STATEMENT_MAX: usize = 500;
+
+/// The rows with these ids, in any order, however many; `fields` as in [`Query::fields`].
+pub async fn among(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    resource: &Resource,
+    ids: &[String],
+    fields: Option<&[String]>,
+) -> Result<Page, Stop> {
+    let mut all = Page { names: shape(rq, resource)?.plan.names.clone(), rows: Vec::new() };
+    for ids in ids.chunks(ROWS_PER_STATEMENT_MAX) {
+        let mut query = Query::among(resource, "id", ids);
+        query.fields = fields.map(<[String]>::to_vec);
+        all.rows.extend(list(rq, tx, resource, &query).await?.rows);
+    }
+    Ok(all)
+}
+
 /// Where an attribute stands in a statement (`ports.name`); none for those that are filled.
 pub fn column_of(resource: &Resource, attr: &Attr) -> Option<String> {
     plan::place(resource, attr)

@@ -117,7 +117,7 @@ struct Shown {
 async fn shown(rq: Rq<'_>, tx: &mut Tx, shape: &Shape, ids: &[String]) -> Result<Shown, Stop> {
     let page = match ids {
         [id] => store::row(rq, tx, shape.resource, id).await?,
-        ids => store::list(rq, tx, shape.resource, &Query::among(shape.resource, "id", ids)).await?,
+        ids => store::among(rq, tx, shape.resource, ids, None).await?,
     };
     // Somebody else was quicker to delete it.
     if let (Some(id), true) = (ids.first(), page.rows.is_empty()) {

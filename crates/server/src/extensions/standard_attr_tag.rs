@@ -8,6 +8,7 @@ use crate::extension::{Extension, NOTHING, On};
 use crate::fault::Fault;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::store::ROWS_PER_STATEMENT_MAX;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -86,9 +87,6 @@ fn none_of(_: Rq<'_>, values: &[String]) -> Result<Condition, Fault> {
     let (sql, params, _) = having(values);
     Ok(Condition { sql: format!("{sql} = 0"), params })
 }
-
-/// Rows asked for in one statement.
-const ROWS_PER_STATEMENT_MAX: usize = 500;
 
 fn fill<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Result<(), Stop>> {
     Box::pin(async move {

@@ -84,9 +84,7 @@ impl Parents {
             ids.sort_unstable();
             ids.dedup();
             let Some(shape) = rq.app.catalog.shape(parent).filter(|_| !ids.is_empty()) else { continue };
-            let mut query = Query::among(shape.resource, "id", &ids);
-            query.fields = Some(fields.clone());
-            let page = store::list(rq, tx, shape.resource, &query).await?;
+            let page = store::among(rq, tx, shape.resource, &ids, Some(&fields)).await?;
             let there = page.column("id");
             if let Some(gone) =
                 ids.iter().find(|id| !there.iter().any(|there| there.eq_ignore_ascii_case(id)))

@@ -67,11 +67,11 @@ impl Names {
                 self.name_by_raw.sort_by_key(|(raw, _)| std::cmp::Reverse(raw.len()));
             }
             Value::Number(_) => {
-                if let Some(n) = value.as_u64().filter(|n| self.random_number(key, *n)) {
-                    if !self.numbers.iter().any(|(raw, _)| *raw == n) {
-                        self.raw_by_name.insert(format!("{name}{path}"), n.to_string());
-                        self.numbers.push((n, format!("{name}{path}")));
-                    }
+                if let Some(n) = value.as_u64().filter(|n| self.random_number(key, *n))
+                    && !self.numbers.iter().any(|(raw, _)| *raw == n)
+                {
+                    self.raw_by_name.insert(format!("{name}{path}"), n.to_string());
+                    self.numbers.push((n, format!("{name}{path}")));
                 }
             }
             Value::String(_) | Value::Null | Value::Bool(_) => (),
