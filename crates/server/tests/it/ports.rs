@@ -236,3 +236,65 @@ async fn addresses_in_use_are_counted() {
     assert_eq!(served.ask("p", "GET", &path, Value::Null).await.0, 404, "only admins may look");
     assert_eq!(served.ask("admin", "DELETE", &path, Value::Null).await.0, 405);
 }
+
+#[tokio::test]
+async fn odd_values_are_refused_and_leave_nothing() {
+    let served = Served::start().await;
+    let network = network(&served).await;
+    subnet(&served, &network, "10.0.0.0/24", json!({})).await;
+    let ports = [
+        json!({"fixed_ips": [{"ip_address": null}]}),
+        json!({"fixed_ips": [{"subnet_id": null}]}),
+        json!({"fixed_ips": [{}]}),
+        json!({"fixed_ips": [{"ip_address": "10.0.0.5"}, {"ip_address": "10.0.0.5"}]}),
+        json!({"fixed_ips": [{"ip_address": "10.0.0.5"}, {"subnet_id": "00000000-0000-0000-0000-000000000000"}]}),
+        json!({"fixed_ips": [{"ip_address": "10.0.0.5"}, {"ip_address": "10.0.0.255"}]}),
+        json!({"allowed_address_pairs": [{"ip_address": {}}]}),
+        json!({"allowed_address_pairs": [{"ip_address": "10.0.0.0/24", "mac_address": []}]}),
+        json!({"extra_dhcp_opts": [{"opt_name": "a", "opt_value": "b"}, {"opt_name": "a", "opt_value": "c"}]}),
+        json!({"extra_dhcp_opts": {"a": "b"}}),
+        json!({"binding:profile": {"big": "x".repeat(5000)}}),
+        json!({"mac_address": "ff:ff:ff:ff:ff:ff"}),
+        json!({"device_id": "x".repeat(256)}),
+        json!({"dns_name": "a".repeat(300)}),
+    ];
+    for more in ports {
+        let mut body = json!({"network_id": network});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, answer) = served.ask("admin", "POST", "ports", json!({"port": body})).await;
+        assert!((400..500).contains(&status), "{status} {more} {answer}");
+    }
+    let subnets = [
+        json!({"cidr": "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "ip_version": 6, "prefixlen": 3}),
+        json!({"cidr": "255.255.255.255/32", "ip_version": 4, "enable_dhcp": false}),
+        json!({"cidr": "0.0.0.0/0", "ip_version": 4, "enable_dhcp": false}),
+        json!({"cidr": "10.0.0.0/8", "ip_version": 4, "host_routes": [{"destination": "0.0.0.0/0", "nexthop": "x"}]}),
+        json!({"cidr": "10.1.0.0/24", "ip_version": 4, "dns_nameservers": [null]}),
+        json!({"cidr": "10.1.0.0/24", "ip_version": 4, "gateway_ip": ""}),
+        json!({"ip_version": 4, "prefixlen": 999_999_999_999_i64, "subnetpool_id": network}),
+    ];
+    for more in subnets {
+        let mut body = json!({"network_id": network});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, answer) = served.ask("admin", "POST", "subnets", json!({"subnet": body})).await;
+        assert!((400..500).contains(&status), "{status} {more} {answer}");
+    }
+    let pools = [
+        json!({"name": "a", "prefixes": []}),
+        json!({"name": "a", "prefixes": ["10.0.0.0/8", "fd00::/8"]}),
+        json!({"name": "a", "prefixes": ["10.0.0.0/8"], "min_prefixlen": 30, "max_prefixlen": 20}),
+        json!({"name": "a", "prefixes": ["10.0.0.0/8"], "max_prefixlen": 99_999_999}),
+        json!({"name": "a", "prefixes": ["10.0.0.0/8"], "default_prefixlen": 1}),
+    ];
+    for body in pools {
+        let (status, answer) = served.ask("admin", "POST", "subnetpools", json!({"subnetpool": body})).await;
+        assert!((400..500).contains(&status), "{status} {body} {answer}");
+    }
+    let mut tx = served.app.db.read().await.unwrap();
+    for (table, rows) in
+        [("ports", 0), ("ipallocations", 0), ("ipamallocations", 0), ("subnets", 1), ("subnetpools", 0)]
+    {
+        let count = tx.opt(&format!("SELECT count(*) FROM {table}"), p![]).await.unwrap().unwrap().int(0);
+        assert_eq!(count, rows, "{table}");
+    }
+}

@@ -147,7 +147,8 @@ async fn from_pool(tx: &mut Tx, rq: Rq<'_>, pool: &subnetpool::Pool, body: &Body
 /// Subnets out of pools have their first address as the gateway, in IPv6 too.
 fn first_address(cidr: &IpNet) -> IpAddr {
     let mut first = crate::ipam::range::Number::from(cidr.network());
-    first.value += 1;
+    // The very last address of all has none behind it.
+    first.value = first.value.saturating_add(1);
     first.into()
 }
 
