@@ -74,8 +74,11 @@ class Names:
         elif isinstance(value, list):
             for i, v in enumerate(value):
                 self.walk(name, f'{path}.{i}', v, key)
-        elif self.random(key, value) and value not in self.name:
-            self.add(name if path == '.id' else name + path, value)
+        elif isinstance(value, str) and self.random(key, value):
+            # An address is given to one after the other, an id never changes its owner.
+            known = self.name.get(value)
+            if known is None or (key in ADDRESS_KEYS and not known.startswith(name + '.')):
+                self.add(name if path == '.id' else name + path, value)
 
     def random(self, key, value):
         if isinstance(value, int) and not isinstance(value, bool):
@@ -106,11 +109,11 @@ class Names:
         if isinstance(value, str):
             return self.hide_text(value, key)
         if self.random(key, value):
-            return f'<{self.name.get(value, "number")}>'
+            return '<number>'
         return value
 
     def hide_text(self, text, key=''):
-        for raw in sorted((r for r in self.name if isinstance(r, str)), key=len, reverse=True):
+        for raw in sorted(self.name, key=len, reverse=True):
             for form in {raw, raw.replace('.', '-')}:
                 pattern = rf'(?<![0-9A-Za-z:.]){re.escape(form)}(?![0-9A-Za-z:]|\.\d)'
                 text = re.sub(pattern, f'<{self.name[raw]}>', text)

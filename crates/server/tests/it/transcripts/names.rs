@@ -12,7 +12,6 @@ const UNORDERED_INSIDE: &[&str] = &["security_group_rules"];
 pub struct Names {
     raw_by_name: BTreeMap<String, String>,
     name_by_raw: Vec<(String, String)>,
-    numbers: Vec<(u64, String)>,
     literals: HashSet<String>,
     fixed_numbers: HashSet<u64>,
 }
@@ -32,13 +31,7 @@ impl Names {
                 rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())].parse().ok()
             })
             .collect();
-        Names {
-            raw_by_name: BTreeMap::new(),
-            name_by_raw: Vec::new(),
-            numbers: Vec::new(),
-            literals,
-            fixed_numbers,
-        }
+        Names { raw_by_name: BTreeMap::new(), name_by_raw: Vec::new(), literals, fixed_numbers }
     }
 
     /// A resource was made: its id is called `name`, its other random values by their path.
@@ -58,23 +51,21 @@ impl Names {
                     self.walk(name, &format!("{path}.{i}"), v, key);
                 }
             }
-            Value::String(raw)
-                if self.random(key, raw) && !self.name_by_raw.iter().any(|(r, _)| r == raw) =>
-            {
+            Value::String(raw) if self.random(key, raw) => {
+                // An address is given to one after the other, an id never changes its owner.
+                if let Some(at) = self.name_by_raw.iter().position(|(known, _)| known == raw) {
+                    if !ADDRESS_KEYS.contains(&key) || self.name_by_raw[at].1.starts_with(&format!("{name}."))
+                    {
+                        return;
+                    }
+                    self.name_by_raw.remove(at);
+                }
                 let full = if path == ".id" { name.to_string() } else { format!("{name}{path}") };
                 self.raw_by_name.insert(full.clone(), raw.clone());
                 self.name_by_raw.push((raw.clone(), full));
                 self.name_by_raw.sort_by_key(|(raw, _)| std::cmp::Reverse(raw.len()));
             }
-            Value::Number(_) => {
-                if let Some(n) = value.as_u64().filter(|n| self.random_number(key, *n))
-                    && !self.numbers.iter().any(|(raw, _)| *raw == n)
-                {
-                    self.raw_by_name.insert(format!("{name}{path}"), n.to_string());
-                    self.numbers.push((n, format!("{name}{path}")));
-                }
-            }
-            Value::String(_) | Value::Null | Value::Bool(_) => (),
+            Value::String(_) | Value::Number(_) | Value::Null | Value::Bool(_) => (),
         }
     }
 
@@ -113,15 +104,10 @@ impl Names {
             Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), self.hide(v, k))).collect(),
             Value::Array(list) => list.iter().map(|v| self.hide(v, key)).collect(),
             Value::String(text) => Value::String(self.hide_text(text, key)),
-            Value::Number(_) => match value.as_u64().filter(|n| self.random_number(key, *n)) {
-                Some(n) => {
-                    let name =
-                        self.numbers.iter().find(|(raw, _)| *raw == n).map_or("number", |(_, name)| name);
-                    Value::String(format!("<{name}>"))
-                }
-                None => value.clone(),
-            },
-            Value::Null | Value::Bool(_) => value.clone(),
+            Value::Number(_) if value.as_u64().is_some_and(|n| self.random_number(key, n)) => {
+                Value::String("<number>".into())
+            }
+            Value::Number(_) | Value::Null | Value::Bool(_) => value.clone(),
         }
     }
 
