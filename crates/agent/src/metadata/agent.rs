@@ -117,6 +117,7 @@ async fn serve(stream: UnixStream, proxy: Arc<Proxy>) {
         async move { Ok::<_, Infallible>(proxy.answer(request).await) }
     });
     let mut server = http1::Builder::new();
+    server.half_close(true);
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     if let Err(e) = server.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!("a connection to the metadata agent ended: {e}");

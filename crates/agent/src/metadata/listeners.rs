@@ -143,6 +143,8 @@ async fn accept_for_ever(listener: TcpListener, origin: Arc<Origin>) {
                 async move { Ok::<_, Infallible>(pass_on(request, peer, &origin).await) }
             });
             let mut server = http1::Builder::new();
+            // Simple clients (`printf … | nc`) close their side once they have asked, and wait.
+            server.half_close(true);
             server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             if let Err(e) = server.serve_connection(TokioIo::new(stream), service).await {
                 tracing::debug!(%peer, "metadata connection ended: {e}");
