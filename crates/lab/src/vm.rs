@@ -13,7 +13,7 @@ use crate::report::{within, words};
 /// What the kernel needs to see its card.
 const MODULES: [&str; 2] = ["virtio_pci", "virtio_net"];
 /// How long a machine may take to say it is ready.
-const READY_MAX: Duration = Duration::from_secs(60);
+const READY_MAX: Duration = Duration::from_secs(180);
 
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
