@@ -5,16 +5,14 @@ use crate::convert;
 use crate::db::{Row, Stop, Tx, Val, marks};
 use crate::fault::Fault;
 use crate::record::{Cell, Page};
+use crate::store::ROWS_PER_STATEMENT_MAX;
 use serde_json::Value;
 use std::collections::HashMap;
-
-/// Ids in one `IN (…)`.
-const IDS_PER_STATEMENT: usize = 500;
 
 /// All rows of `head IN (ids) tail`.
 pub async fn among<S: AsRef<str>>(tx: &mut Tx, head: &str, ids: &[S], tail: &str) -> Result<Vec<Row>, Stop> {
     let mut rows = Vec::new();
-    for ids in ids.chunks(IDS_PER_STATEMENT) {
+    for ids in ids.chunks(ROWS_PER_STATEMENT_MAX) {
         let params: Vec<Val> = ids.iter().map(|id| Val::from(id.as_ref())).collect();
         rows.extend(tx.all(&format!("{head} IN ({}) {tail}", marks(ids.len())), &params).await?);
     }
