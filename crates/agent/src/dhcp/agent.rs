@@ -209,6 +209,8 @@ impl Agent {
                 tracing::warn!(network_id = id, "network {id} has no port for this DHCP server yet");
                 self.failed.insert(id);
             }
+            // The network is there, and was taken from this host.
+            Err(rpc::Error::Remote(failure)) if failure.class == "NetworkNotFound" => self.disable(&id).await,
             Err(rpc::Error::Remote(failure)) if failure.class == "IpAddressGenerationFailure" => {
                 // A message comes when there are addresses again.
                 tracing::warn!(network_id = id, "network {id} has no address left for its DHCP server");

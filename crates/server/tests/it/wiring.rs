@@ -315,6 +315,18 @@ async fn a_dhcp_agent_serves_its_network() {
     cloud.up("one", &[id], false).await;
     assert_eq!(cloud.status(id).await, "ACTIVE");
 
+    let silent =
+        json!({"network_id": network, "cidr": "10.78.0.0/24", "ip_version": 4, "enable_dhcp": false});
+    cloud.make("subnet", silent).await;
+    for (asked, subnets) in [
+        (json!({"network_id": network, "host": "one"}), 1),
+        (json!({"network_id": network, "host": "one", "enable_dhcp": null}), 2),
+    ] {
+        let info: NetworkInfo =
+            serde_json::from_value(cloud.plugin("get_network_info", asked).await).unwrap();
+        assert_eq!(info.subnets.len(), subnets);
+    }
+
     // Taken away by hand, its port is kept for the next agent.
     let agents = cloud.ask(
         "q-reports-plugin",
