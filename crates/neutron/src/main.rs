@@ -5,6 +5,7 @@
 
 mod config_command;
 mod db_command;
+mod memory;
 mod options;
 mod roles;
 mod run;

@@ -1,5 +1,6 @@
 //! The services as processes: the server, and server and agents in one.
 
+use crate::memory;
 use crate::roles::Role;
 use crate::service::{self, Args};
 use agent::{dhcp, l2, l3, metadata};
@@ -78,6 +79,7 @@ fn start(role: Role, args: &Args) -> Result<(), String> {
     let config = args.config(defaults)?;
     service::start_log(&config, program)?;
     service::log_review(&config);
+    memory::limit_pools();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("the runtime does not start: {e}"))?;
     let home =
@@ -93,6 +95,7 @@ async fn serve(config: &Config, home: &Path, with_agents: bool) -> Result<(), St
     let socket = tokio::net::TcpListener::bind(listen).await;
     let socket =
         socket.map_err(|e| format!("[DEFAULT] bind_host, bind_port: cannot listen on {listen}: {e}"))?;
+    let trims = tokio::spawn(memory::trim_regularly());
     let running = server::serve::start(&app, &transport, &host, changes);
     let (end, ended) = watch::channel(false);
     let mut agents = JoinSet::new();
@@ -116,6 +119,7 @@ async fn serve(config: &Config, home: &Path, with_agents: bool) -> Result<(), St
     let _ = end.send(true);
     let _ = tokio::time::timeout(service::GRACE, http).await;
     running.stop().await;
+    trims.abort();
     outcome
 }
 

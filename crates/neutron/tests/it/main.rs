@@ -1,4 +1,6 @@
 //! Tests of the whole: the house rules, the program's commands.
 
+#[cfg(test)]
 mod house_rules;
+#[cfg(test)]
 mod program;
