@@ -33,16 +33,17 @@ impl Host {
     /// # Errors
     /// When the namespaces cannot be made; root is needed.
     pub fn start(lab: &Path, name: &str, life: Life) -> io::Result<Host> {
-        // A holder that is to end with its starter sees that in the end of its input.
-        let (word, input) = match life {
-            Life::WithStarter => ("hold", Stdio::piped()),
-            Life::Lasting => ("hold-on", Stdio::null()),
+        // A holder that is to end with its starter sees that in the end of its input; one that stays must not hold
+        // on to the starter's outputs, or a pipe behind them would never end.
+        let (word, input, errors) = match life {
+            Life::WithStarter => ("hold", Stdio::piped(), Stdio::inherit()),
+            Life::Lasting => ("hold-on", Stdio::null(), Stdio::null()),
         };
         let mut holder = Command::new(lab)
             .args([word, name])
             .stdin(input)
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(errors)
             .spawn()?;
         let stdout = holder.stdout.take().ok_or_else(|| io::Error::other("no pipe to the holder"))?;
         let mut line = String::new();

@@ -66,6 +66,7 @@ fn start(programs: &Programs, listen: &str, pids: &mut Vec<u32>) -> Result<Strin
         .args(["relay", listen, &inside.to_string(), API])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .map_err(text)?;
     pids.push(relay.id());
