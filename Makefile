@@ -32,7 +32,7 @@ stop: ## End what `make run` started
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab stop
 
 test: setup check ## Everything that must pass: format, lints, licences, unit tests, real namespaces and packets
-	@. ./tools/env; cargo test --workspace --locked
+	@. ./tools/env; cargo test --workspace --locked --no-fail-fast
 
 check: setup deny ## Format, lints, licences
 	@. ./tools/env; cargo fmt --all --check
