@@ -11,7 +11,7 @@ BUILD_PACKAGES := build-essential pkg-config ca-certificates curl
 AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 iputils-ping iputils-arping procps
 LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 
-.PHONY: help setup build demo run stop test check tidy deny bench sample
+.PHONY: help setup build demo run stop test check deny bench sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -45,5 +45,5 @@ deny: setup ## Licences, bans and sources of the dependencies
 bench: build ## The table of figures
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab bench
 
-sample: ## Write the sample configuration and policy files anew
+sample: ## Write the sample configuration file anew
 	@. ./tools/env; cargo run -q -p neutron -- config sample > etc/neutron.conf.sample
