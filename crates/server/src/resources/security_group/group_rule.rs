@@ -94,10 +94,9 @@ impl Rules for GroupRules {
             rule::check(&mut body)?;
             let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
             let (project, group) = (text("project_id"), text("security_group_id"));
-            for id in [text("remote_group_id"), group.clone()] {
-                if !id.is_empty()
-                    && group::usable(rq, tx, std::slice::from_ref(&id), Some(&project)).await?.is_empty()
-                {
+            let remote = Some(text("remote_group_id")).filter(|id| !id.is_empty());
+            for id in remote.into_iter().chain([group.clone()]) {
+                if group::usable(rq, tx, std::slice::from_ref(&id), Some(&project)).await?.is_empty() {
                     return Err(Fault::SecurityGroupNotFound { id }.into());
                 }
             }
