@@ -79,6 +79,7 @@ fn start(role: Role, args: &Args) -> Result<(), String> {
     let config = args.config(defaults)?;
     service::start_log(&config, program)?;
     service::log_review(&config);
+    memory::limit_pools();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("the runtime does not start: {e}"))?;
     let home =

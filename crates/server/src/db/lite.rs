@@ -12,6 +12,10 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 /// Connections that read at the same time.
 const READERS_MAX: usize = 4;
+/// Pages that the writer keeps: it visits the indexes of a dozen tables for every port.
+const WRITER_CACHE_KIB: u32 = 8 << 10;
+/// Pages that each reader keeps.
+const READER_CACHE_KIB: u32 = 2 << 10;
 /// Prepared statements kept per connection.
 const STATEMENTS_MAX: usize = 256;
 
@@ -24,8 +28,9 @@ pub(super) struct Lite {
 
 impl Lite {
     pub(super) fn open(path: &Path) -> Result<Lite, Stop> {
-        let writer = connect(path)?;
-        let readers = (0..READERS_MAX).map(|_| connect(path)).collect::<Result<Vec<_>, _>>()?;
+        let writer = connect(path, WRITER_CACHE_KIB)?;
+        let readers =
+            (0..READERS_MAX).map(|_| connect(path, READER_CACHE_KIB)).collect::<Result<Vec<_>, _>>()?;
         Ok(Lite {
             writer: Arc::new(Mutex::new(writer)),
             readers: Arc::new(std::sync::Mutex::new(readers)),
@@ -53,16 +58,15 @@ impl Lite {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Stop> {
+fn connect(path: &Path, cache_kib: u32) -> Result<Connection, Stop> {
     let connection = Connection::open(path)
         .map_err(|e| Stop::Database(format!("cannot open the SQLite file {}: {e}", path.display())))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
-             PRAGMA busy_timeout = 5000; PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;",
-        )
-        .map_err(stop)?;
+    let pragmas = format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
+         PRAGMA busy_timeout = 5000; PRAGMA cache_size = -{cache_kib}; PRAGMA temp_store = MEMORY;"
+    );
+    connection.execute_batch(&pragmas).map_err(stop)?;
     Ok(connection)
 }
 
