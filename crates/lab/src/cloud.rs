@@ -28,7 +28,7 @@ const PID_FILE: &str = "/run/neutron-standalone.pid";
 /// The standalone's log on the controller.
 pub const LOG_FILE: &str = "/var/log/neutron/standalone.log";
 /// How long Neutron may take from its start to its first answer.
-const START_MAX: Duration = Duration::from_secs(15);
+const START_MAX: Duration = Duration::from_secs(60);
 
 /// The programs a cloud is made of.
 #[derive(Clone, Debug)]
