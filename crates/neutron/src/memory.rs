@@ -1,8 +1,8 @@
 //! Memory that a busy moment took is given back to the machine.
 //!
 //! Passes and answers about hundreds of ports take megabytes for milliseconds, on many threads. The C library's
-//! allocator keeps such memory, one pool per thread: a host of 200 ports held more than 100 MiB of which about 15
-//! were in use. Few pools and a regular trim give it back.
+//! allocator keeps such memory, one pool per thread. Few pools and a regular trim give it back; what is left is a
+//! line of `make bench`.
 
 use std::time::Duration;
 
