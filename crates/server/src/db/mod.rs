@@ -10,6 +10,8 @@ use crate::fault::Fault;
 use crate::notify::Change;
 use crate::record::Page;
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A value bound to a statement or read from a row.
@@ -146,12 +148,15 @@ const ATTEMPTS_MAX: u32 = 10;
 
 /// The store of one server. Cloning shares it.
 #[derive(Clone)]
-pub struct Db(lite::Lite);
+pub struct Db {
+    lite: lite::Lite,
+    statements: Arc<AtomicU64>,
+}
 
 impl Db {
     /// Opens (and creates) the SQLite file at `path` and brings its schema up to date.
     pub async fn open_sqlite(path: &std::path::Path) -> Result<Db, Stop> {
-        let db = Db(lite::Lite::open(path)?);
+        let db = Db { lite: lite::Lite::open(path)?, statements: Arc::default() };
         let mut tx = db.begin().await?;
         schema::install(&mut tx).await?;
         tx.commit()?;
@@ -161,12 +166,22 @@ impl Db {
     /// Starts a transaction that may write. There is one writer at a time: the wait is in order of arrival.
     /// Use [`Db::write`] wherever possible: it runs again what the database asks to be run again.
     pub async fn begin(&self) -> Result<Tx, Stop> {
-        Ok(Tx { lite: self.0.begin_write().await?, changes: Vec::new(), revised: HashSet::new(), memo: None })
+        Ok(self.tx(self.lite.begin_write().await?))
     }
 
     /// Starts a transaction that only reads, and sees one state of the database throughout.
     pub async fn read(&self) -> Result<Tx, Stop> {
-        Ok(Tx { lite: self.0.begin_read().await?, changes: Vec::new(), revised: HashSet::new(), memo: None })
+        Ok(self.tx(self.lite.begin_read().await?))
+    }
+
+    fn tx(&self, lite: lite::LiteTx) -> Tx {
+        let statements = self.statements.clone();
+        Tx { lite, statements, changes: Vec::new(), revised: HashSet::new(), memo: None }
+    }
+
+    /// How many statements the store was asked to run since it was opened (BEGIN and COMMIT apart).
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// Runs `work` in a transaction and commits it; again from the start when the database asks for it.
@@ -198,6 +213,7 @@ impl Db {
 /// A transaction. Dropping it without [`Tx::commit`] undoes it.
 pub struct Tx {
     lite: lite::LiteTx,
+    statements: Arc<AtomicU64>,
     changes: Vec<Change>,
     revised: HashSet<(&'static str, String)>,
     /// The row read last, until the next statement that writes: what a rule announces is what is shown.
@@ -217,12 +233,19 @@ impl Tx {
     /// Runs a statement that returns no rows.
     pub async fn exec(&mut self, sql: &str, params: &[Val]) -> Result<Done, Stop> {
         self.memo = None;
+        self.count(sql);
         self.lite.exec(sql, params)
     }
 
     /// All rows of a statement.
     pub async fn all(&mut self, sql: &str, params: &[Val]) -> Result<Vec<Row>, Stop> {
+        self.count(sql);
         self.lite.all(sql, params)
+    }
+
+    fn count(&self, sql: &str) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        tracing::trace!(target: "server::sql", sql);
     }
 
     /// The first row of a statement, if there is one.

@@ -19,6 +19,8 @@ mod routers;
 #[cfg(test)]
 mod security_groups;
 #[cfg(test)]
+mod statements;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod transcripts;

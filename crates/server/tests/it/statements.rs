@@ -1,0 +1,192 @@
+//! What requests and agents' questions cost: statements of each, told apart from how many rows they are about.
+
+use crate::client::Served;
+use rpc::Endpoint;
+use serde_json::{Map, Value, json};
+use server::handlers::l2::Plugin;
+use server::handlers::state::State;
+use std::collections::BTreeMap;
+
+/// A server whose statements are counted, and what has been counted so far.
+struct Counted {
+    served: Served,
+    costs: BTreeMap<&'static str, u64>,
+}
+
+impl Counted {
+    async fn start() -> Counted {
+        Counted { served: Served::start().await, costs: BTreeMap::new() }
+    }
+
+    /// Asks, and remembers under a name what that took.
+    async fn ask(&mut self, name: &'static str, who: &str, method: &str, path: &str, body: Value) -> Value {
+        let before = self.served.app.db.statements();
+        let (status, answer) = self.served.ask(who, method, path, body).await;
+        assert!((200..300).contains(&status), "{name}: {answer}");
+        self.costs.insert(name, self.served.app.db.statements() - before);
+        answer
+    }
+
+    /// Makes a resource; answers with its id.
+    async fn make(&mut self, name: &'static str, who: &str, path: &str, body: Value) -> String {
+        let answer = self.ask(name, who, "POST", path, body).await;
+        let made = answer.as_object().unwrap().values().next().unwrap();
+        made["id"].as_str().unwrap_or_default().to_string()
+    }
+
+    /// What an agent asks.
+    async fn question(&mut self, name: &'static str, method: &str, args: Value) -> Value {
+        let plugin = Plugin(self.served.app.clone());
+        let before = self.served.app.db.statements();
+        let answer = plugin.dispatch(&json!({}), method, args.as_object().unwrap().clone()).await.unwrap();
+        self.costs.insert(name, self.served.app.db.statements() - before);
+        answer
+    }
+
+    /// An agent that can bind ports on a host.
+    async fn agent(&self, host: &str) {
+        let configurations = json!({"tunneling_ip": "192.0.2.1", "tunnel_types": ["vxlan"]});
+        let state = json!({"agent_type": "Linux bridge agent", "binary": "b", "host": host, "topic": "t",
+                           "configurations": configurations, "start_flag": true});
+        let args: Map<String, Value> =
+            json!({"agent_state": {"agent_state": state}}).as_object().unwrap().clone();
+        State::new(self.served.app.clone()).dispatch(&json!({}), "report_state", args).await.unwrap();
+    }
+
+    fn told(&self) -> String {
+        self.costs.iter().map(|(name, count)| format!("{name}: {count}\n")).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_networks_and_ports_cost() {
+    let mut c = Counted::start().await;
+    let net = c.make("network: first of a project", "p", "networks", json!({"network": {"name": "a"}})).await;
+    c.make("network: create", "p", "networks", json!({"network": {"name": "b"}})).await;
+    let subnet = json!({"network_id": net, "cidr": "10.0.0.0/16", "ip_version": 4});
+    c.make("subnet: create", "p", "subnets", json!({"subnet": subnet})).await;
+    let new = json!({"port": {"network_id": net}});
+    c.make("port: first of a subnet", "p", "ports", new.clone()).await;
+    c.make("port: create", "p", "ports", new.clone()).await;
+    let port = c.make("port: create as admin", "admin", "ports", new.clone()).await;
+    let path = format!("ports/{port}");
+    let many = json!({"ports": vec![json!({"network_id": net}); 10]});
+    c.ask("port: create 10 in bulk", "p", "POST", "ports", many).await;
+    let some = json!({"ports": vec![json!({"network_id": net}); 30]});
+    c.ask("port: create 30 in bulk", "p", "POST", "ports", some).await;
+    c.ask("port: show", "admin", "GET", &path, Value::Null).await;
+    c.ask("port: list of 43", "admin", "GET", "ports", Value::Null).await;
+    c.ask("port: list of 43 as member", "p", "GET", "ports", Value::Null).await;
+    c.ask("port: rename", "admin", "PUT", &path, json!({"port": {"name": "x"}})).await;
+    c.ask("port: change nothing", "admin", "PUT", &path, json!({"port": {"name": "x"}})).await;
+    let moved = json!({"port": {"fixed_ips": [{"ip_address": "10.0.99.1"}]}});
+    c.ask("port: other address", "admin", "PUT", &path, moved).await;
+    c.agent("one").await;
+    let plugged =
+        json!({"port": {"device_id": "d", "device_owner": "compute:nova", "binding:host_id": "one"}});
+    c.ask("port: bind", "admin", "PUT", &path, plugged).await;
+    c.ask("port: delete", "admin", "DELETE", &path, Value::Null).await;
+    let bound = json!({"network_id": net, "binding:host_id": "one", "device_owner": "compute:nova"});
+    c.make("port: create bound", "admin", "ports", json!({"port": bound})).await;
+    expect_test::expect![[r#"
+        network: create: 21
+        network: first of a project: 58
+        port: bind: 57
+        port: change nothing: 20
+        port: create: 29
+        port: create 10 in bulk: 280
+        port: create 30 in bulk: 820
+        port: create as admin: 53
+        port: create bound: 60
+        port: delete: 15
+        port: first of a subnet: 30
+        port: list of 43: 8
+        port: list of 43 as member: 10
+        port: other address: 27
+        port: rename: 21
+        port: show: 8
+        subnet: create: 31
+    "#]]
+    .assert_eq(&c.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_routers_and_floating_ips_cost() {
+    let mut c = Counted::start().await;
+    let public = json!({"network": {"name": "e", "router:external": true}});
+    let public = c.make("network: create external", "admin", "networks", public).await;
+    let subnet = json!({"network_id": public, "cidr": "203.0.113.0/24", "ip_version": 4});
+    c.make("subnet: create", "admin", "subnets", json!({"subnet": subnet})).await;
+    let net = c.make("network: create", "admin", "networks", json!({"network": {"name": "n"}})).await;
+    let subnet = json!({"network_id": net, "cidr": "10.0.0.0/24", "ip_version": 4});
+    let subnet = c.make("subnet: create", "admin", "subnets", json!({"subnet": subnet})).await;
+    let router = c.make("router: create", "admin", "routers", json!({"router": {"name": "r"}})).await;
+    let path = format!("routers/{router}");
+    let gateway = json!({"router": {"external_gateway_info": {"network_id": public}}});
+    c.ask("router: set gateway", "admin", "PUT", &path, gateway).await;
+    let add = format!("{path}/add_router_interface");
+    c.ask("router: add interface", "admin", "PUT", &add, json!({"subnet_id": subnet})).await;
+    c.ask("router: show", "admin", "GET", &path, Value::Null).await;
+    let port = c.make("port: create", "admin", "ports", json!({"port": {"network_id": net}})).await;
+    let new = json!({"floatingip": {"floating_network_id": public}});
+    let ip = c.make("floating IP: create", "admin", "floatingips", new).await;
+    let path = format!("floatingips/{ip}");
+    c.ask("floating IP: associate", "admin", "PUT", &path, json!({"floatingip": {"port_id": port}})).await;
+    c.ask("floating IP: delete", "admin", "DELETE", &path, Value::Null).await;
+    expect_test::expect![[r#"
+        floating IP: associate: 15
+        floating IP: create: 31
+        floating IP: delete: 22
+        network: create: 21
+        network: create external: 60
+        port: create: 26
+        router: add interface: 43
+        router: create: 12
+        router: set gateway: 44
+        router: show: 7
+        subnet: create: 27
+    "#]]
+    .assert_eq(&c.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_agents_cost_does_not_grow_with_their_devices() {
+    let mut c = Counted::start().await;
+    c.agent("one").await;
+    let net = c.make("-", "admin", "networks", json!({"network": {"name": "n"}})).await;
+    let subnet = json!({"network_id": net, "cidr": "10.0.0.0/16", "ip_version": 4});
+    c.make("-", "admin", "subnets", json!({"subnet": subnet})).await;
+    let mut sums = Vec::new();
+    for count in [2, 40] {
+        let new = json!({"network_id": net, "binding:host_id": "one", "device_owner": "compute:nova"});
+        let made = c.ask("-", "admin", "POST", "ports", json!({"ports": vec![new; count]})).await;
+        let taps: Vec<String> = made["ports"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|port| format!("tap{}", &port["id"].as_str().unwrap()[..11]))
+            .collect();
+        let asked = json!({"devices": taps, "host": "one", "agent_id": "lbone"});
+        let method = "get_devices_details_list_and_failed_devices";
+        c.question("devices: details", method, asked.clone()).await;
+        c.question("devices: details again", method, asked).await;
+        let report = json!({"devices_up": taps, "devices_down": [], "host": "one", "agent_id": "lbone"});
+        c.question("devices: up", "update_device_list", report).await;
+        let report = json!({"devices_up": [], "devices_down": taps, "host": "one", "agent_id": "lbone"});
+        c.question("devices: down", "update_device_list", report).await;
+        c.costs.remove("-");
+        sums.push(c.told());
+    }
+    expect_test::expect![[r#"
+        devices: details: 24
+        devices: details again: 4
+        devices: down: 24
+        devices: up: 26
+
+        devices: details: 100
+        devices: details again: 4
+        devices: down: 100
+        devices: up: 102
+    "#]]
+    .assert_eq(&sums.join("\n"));
+}
