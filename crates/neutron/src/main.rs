@@ -3,12 +3,15 @@
 //! What it is follows from the name it is called by (`neutron-server`, `neutron-l3-agent` …) or, called
 //! `neutron`, from the first word. Words that are none of ours are the users' client: `neutron net-list`.
 
+mod args;
 mod config_command;
 mod db_command;
 mod memory;
 mod options;
+mod parts;
 mod roles;
 mod run;
+mod search;
 mod service;
 
 use roles::Role;

@@ -13,6 +13,8 @@ oslo::options! {
         log_file: Option<String> = None, was [("DEFAULT", "logfile")];
         /// The folder of `log_file`, and of one named after the program where `log_file` is not set.
         log_dir: Option<String> = None, was [("DEFAULT", "logdir")];
+        /// Seconds that requests under way may take when the process is asked to end; 0 = as long as they need.
+        graceful_shutdown_timeout: u64 = 60;
     }
 }
 

@@ -10,6 +10,12 @@ pub enum Role {
     Standalone,
     /// The API and what answers the agents.
     Server,
+    /// The API alone; what answers the agents is a process of its own.
+    Api,
+    /// What answers the agents, without the API.
+    RpcServer,
+    /// What is looked after regularly, without API and agents: agents that are gone.
+    PeriodicWorkers,
     /// The Linux bridge agent.
     LinuxBridgeAgent,
     /// The L3 agent.
@@ -32,7 +38,20 @@ pub const ROLES: &[(Role, &str, &[&str], &str)] = &[
         &["neutron-standalone"],
         "server and agents in one process, on this machine alone",
     ),
-    (Role::Server, "server", &["neutron-server"], "the API and what answers the agents"),
+    (
+        Role::Server,
+        "server",
+        &["neutron-server"],
+        "the API, what answers the agents, and what is done regularly",
+    ),
+    (Role::Api, "api", &["neutron-api"], "the API alone"),
+    (Role::RpcServer, "rpc-server", &["neutron-rpc-server"], "what answers the agents, without the API"),
+    (
+        Role::PeriodicWorkers,
+        "periodic-workers",
+        &["neutron-periodic-workers"],
+        "what is done regularly about agents that are gone",
+    ),
     (Role::LinuxBridgeAgent, "linuxbridge-agent", &["neutron-linuxbridge-agent"], "the Linux bridge agent"),
     (Role::L3Agent, "l3-agent", &["neutron-l3-agent"], "the L3 agent"),
     (Role::DhcpAgent, "dhcp-agent", &["neutron-dhcp-agent"], "the DHCP agent"),
@@ -46,7 +65,73 @@ pub const ROLES: &[(Role, &str, &[&str], &str)] = &[
     ),
 ];
 
+/// What runs in a process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The REST API.
+    pub api: bool,
+    /// What answers agents.
+    pub rpc: bool,
+    /// What is done regularly.
+    pub periodic: bool,
+    /// The Linux bridge agent.
+    pub l2: bool,
+    /// The L3 agent.
+    pub l3: bool,
+    /// The DHCP agent.
+    pub dhcp: bool,
+    /// The metadata agent.
+    pub metadata: bool,
+}
+
+impl Parts {
+    /// Nothing yet.
+    const NONE: Parts =
+        Parts { api: false, rpc: false, periodic: false, l2: false, l3: false, dhcp: false, metadata: false };
+    /// A whole server.
+    const SERVER: Parts = Parts { api: true, rpc: true, periodic: true, ..Parts::NONE };
+
+    /// Whether anything of it works on the database.
+    pub fn server(self) -> bool {
+        self.api || self.rpc || self.periodic
+    }
+}
+
 impl Role {
+    /// What runs in a process of this role; nothing for commands.
+    pub fn parts(self) -> Parts {
+        match self {
+            Role::Standalone => Parts { l2: true, l3: true, dhcp: true, metadata: true, ..Parts::SERVER },
+            Role::Server => Parts::SERVER,
+            Role::Api => Parts { api: true, ..Parts::NONE },
+            Role::RpcServer => Parts { rpc: true, ..Parts::NONE },
+            Role::PeriodicWorkers => Parts { periodic: true, ..Parts::NONE },
+            Role::LinuxBridgeAgent => Parts { l2: true, ..Parts::NONE },
+            Role::L3Agent => Parts { l3: true, ..Parts::NONE },
+            Role::DhcpAgent => Parts { dhcp: true, ..Parts::NONE },
+            Role::MetadataAgent => Parts { metadata: true, ..Parts::NONE },
+            Role::Db | Role::Config => Parts::NONE,
+        }
+    }
+
+    /// The name the service goes by: in logs, and where its files are looked for.
+    pub fn program(self) -> &'static str {
+        let names = ROLES.iter().find(|(role, ..)| *role == self).map_or(&[][..], |(_, _, names, _)| names);
+        names.first().copied().unwrap_or("neutron")
+    }
+
+    /// The file that the service reads besides `neutron.conf`, in the folder of that.
+    pub fn own_files(self) -> &'static [&'static str] {
+        match self {
+            Role::Server | Role::Api | Role::RpcServer | Role::PeriodicWorkers | Role::Db => &["plugin.ini"],
+            Role::LinuxBridgeAgent => &["plugins/ml2/linuxbridge_agent.ini"],
+            Role::L3Agent => &["l3_agent.ini"],
+            Role::DhcpAgent => &["dhcp_agent.ini"],
+            Role::MetadataAgent => &["metadata_agent.ini"],
+            Role::Standalone | Role::Config => &[],
+        }
+    }
+
     /// The role of a program's name, as services are called: `neutron-l3-agent`.
     pub fn of_program(name: &str) -> Option<Role> {
         ROLES.iter().find(|(_, _, names, _)| names.contains(&name)).map(|(role, ..)| *role)

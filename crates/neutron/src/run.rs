@@ -1,18 +1,17 @@
-//! The services as processes: the server, and server and agents in one.
+//! The services as processes: from the arguments to the end.
 
 use crate::memory;
+use crate::options::ProcessOptions;
+use crate::parts::Process;
 use crate::roles::Role;
-use crate::service::{self, Args};
-use agent::{dhcp, l2, l3, metadata};
-use clap::Parser;
+use crate::search::Search;
+use crate::service::{self, Args, Asked, Signals};
 use oslo::config::Config;
-use rpc::Transport;
-use server::assemble::{self, Server, ServerOptions};
+use sd_notify::NotifyState;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use std::time::Duration;
 
 /// What `neutron standalone` takes where no file says otherwise: everything in one folder, on this machine alone.
 const STANDALONE: &str = "\
@@ -34,15 +33,25 @@ local_ip = 127.0.0.1
 l2_population = true
 ";
 
-/// What `neutron server` takes where no file says otherwise.
+/// What a server takes where no file says otherwise.
 const SERVER: &str = "\
 [database]
 connection = sqlite:///$state_path/neutron.sqlite
 ";
 
+/// What a server needs to be told.
+const SERVER_NEEDS: &str = "\
+it needs at least: in neutron.conf [DEFAULT] transport_url (RabbitMQ), [database] connection, and who users are \
+(auth_strategy with [keystone_authtoken]); in plugin.ini, a link to plugins/ml2/ml2_conf.ini, the [ml2] network types \
+and mechanism drivers
+`neutron standalone` runs server and agents on one machine without any file";
+
+/// What an agent needs to be told.
+const AGENT_NEEDS: &str = "it needs at least: in neutron.conf [DEFAULT] transport_url (RabbitMQ)";
+
 /// Runs a role until it is asked to end; says what is wrong when it cannot.
 pub fn run(role: Role, args: Vec<OsString>) -> ExitCode {
-    let args = match Args::try_parse_from(args) {
+    let args = match Args::of(role.program(), args) {
         Ok(args) => args,
         Err(error) => {
             // Help and version are errors to clap; it knows where to print and how to end.
@@ -50,7 +59,7 @@ pub fn run(role: Role, args: Vec<OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match start(role, &args) {
+    match Setup::of(role, args).and_then(|setup| start(&setup)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             service::complain(&format!("error: {why}"));
@@ -59,106 +68,116 @@ pub fn run(role: Role, args: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn start(role: Role, args: &Args) -> Result<(), String> {
-    let (program, defaults) = match role {
-        Role::Standalone => ("neutron-standalone", STANDALONE),
-        Role::Server => ("neutron-server", SERVER),
-        Role::LinuxBridgeAgent
-        | Role::L3Agent
-        | Role::DhcpAgent
-        | Role::MetadataAgent
-        | Role::Db
-        | Role::Config => {
-            return Err(
-                "an agent as a process of its own needs a message broker, which this version does not \
-                        speak to yet; `neutron standalone` runs server and agents in one process"
-                    .into(),
-            );
+/// Where a process has its configuration from.
+struct Setup {
+    role: Role,
+    args: Args,
+    search: Search,
+}
+
+impl Setup {
+    fn of(role: Role, args: Args) -> Result<Setup, String> {
+        // Standalone is complete without files: what lies about on the machine is meant for others.
+        let search = match role {
+            Role::Standalone => Search::default(),
+            _ => {
+                let home = std::env::var_os("HOME").map(PathBuf::from);
+                Search::of(role.program(), role.own_files(), home.as_deref(), Path::exists)
+            }
+        };
+        let none = args.config_files.is_empty() && args.config_dirs.is_empty() && search.files.is_empty();
+        if none && role != Role::Standalone {
+            let needs = if role.parts().server() { SERVER_NEEDS } else { AGENT_NEEDS };
+            return Err(search.in_vain(role.program(), needs));
         }
-    };
-    let config = args.config(defaults)?;
-    service::start_log(&config, program)?;
+        Ok(Setup { role, args, search })
+    }
+
+    fn config(&self) -> Result<Config, String> {
+        let defaults = match self.role {
+            Role::Standalone => STANDALONE,
+            role if role.parts().server() => SERVER,
+            _ => "",
+        };
+        self.args.config_with(defaults, &self.search)
+    }
+
+    /// The folder of the first file: where relative paths in the configuration begin.
+    fn home(&self) -> PathBuf {
+        let first = self.args.config_files.first().and_then(|file| file.parent());
+        first.unwrap_or(Path::new("/etc/neutron")).to_path_buf()
+    }
+}
+
+fn start(setup: &Setup) -> Result<(), String> {
+    let config = setup.config()?;
+    service::start_log(&config, setup.role.program())?;
     service::log_review(&config);
     memory::limit_pools();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("the runtime does not start: {e}"))?;
-    let home =
-        args.config_files.first().and_then(|f| f.parent()).unwrap_or(Path::new("/etc/neutron")).to_path_buf();
-    runtime.block_on(serve(&config, &home, role == Role::Standalone))
-}
-
-async fn serve(config: &Config, home: &Path, with_agents: bool) -> Result<(), String> {
-    let transport = Transport::memory();
-    let Server { app, changes, listen } = assemble::server(config, home, &transport).await?;
-    let options = ServerOptions::load(config).map_err(|p| p.to_string())?;
-    let host = host_name(&options)?;
-    let socket = tokio::net::TcpListener::bind(listen).await;
-    let socket =
-        socket.map_err(|e| format!("[DEFAULT] bind_host, bind_port: cannot listen on {listen}: {e}"))?;
-    let trims = tokio::spawn(memory::trim_regularly());
-    let running = server::serve::start(&app, &transport, &host, changes);
-    let (end, ended) = watch::channel(false);
-    let mut agents = JoinSet::new();
-    if with_agents {
-        agents_of(config, &host, &PathBuf::from(&options.state_path), &transport, &ended, &mut agents)?;
+    let outcome = runtime.block_on(serve(setup, &config));
+    if let Err(why) = &outcome {
+        // Whoever started us hears it on standard error; the log is read later.
+        tracing::error!("{why}");
     }
-    tracing::info!(%listen, host, "ready: http://{listen}/");
-    let mut asked = ended.clone();
-    let end_of_http = async move { drop(asked.wait_for(|end| *end).await) };
-    let http = tokio::spawn(server::api::serve_on(app, socket, end_of_http));
-    let outcome = tokio::select! {
-        done = service::asked_to_end() => done.map_err(|e| format!("signals cannot be watched: {e}")),
-        Some(done) = agents.join_next() => Err(match done {
-            Ok(Ok(())) => "an agent ended by itself".to_string(),
-            Ok(Err(why)) => why,
-            Err(panic) => format!("an agent broke: {panic}"),
-        }),
-    };
-    tracing::info!("ending: what the agents made stays");
-    // Nobody listens any more when everything has ended already.
-    let _ = end.send(true);
-    let _ = tokio::time::timeout(service::GRACE, http).await;
-    running.stop().await;
-    trims.abort();
     outcome
 }
 
-/// The host's name: as configured, or as the machine calls itself.
-fn host_name(options: &ServerOptions) -> Result<String, String> {
-    if !options.host.is_empty() {
-        return Ok(options.host.clone());
-    }
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    name.map(|n| n.trim().to_string())
-        .map_err(|e| format!("this machine's name cannot be read: {e}; set [DEFAULT] host"))
+async fn serve(setup: &Setup, config: &Config) -> Result<(), String> {
+    let mut signals = Signals::watch().map_err(|e| format!("signals cannot be watched: {e}"))?;
+    let home = setup.home();
+    let started = tokio::select! {
+        started = Process::start(setup.role, config, &home) => started?,
+        // Whoever waits for a database or a broker can still be ended.
+        () = signals.end() => return Ok(()),
+    };
+    let trims = tokio::spawn(memory::trim_regularly());
+    let watchdog = tokio::spawn(service::feed_watchdog());
+    service::tell_manager(&[NotifyState::Ready]);
+    let outcome = work(setup, started, &mut signals, config).await;
+    trims.abort();
+    watchdog.abort();
+    outcome
 }
 
-type Ended = Result<(), String>;
-
-fn agents_of(
+/// Until it is asked to end, or cannot go on.
+async fn work(
+    setup: &Setup,
+    mut process: Process,
+    signals: &mut Signals,
     config: &Config,
-    host: &str,
-    state: &Path,
-    transport: &Transport,
-    ended: &watch::Receiver<bool>,
-    agents: &mut JoinSet<Ended>,
 ) -> Result<(), String> {
-    std::fs::create_dir_all(state)
-        .map_err(|e| format!("[DEFAULT] state_path: {} cannot be made: {e}", state.display()))?;
-    let l2 = l2::L2Config::load(config, host).map_err(|p| p.to_string())?;
-    let (way, ended) = (transport.clone(), ended.clone());
-    agents.spawn(async move {
-        let here = ::host::netns::Netns::host();
-        let (ready, _) = watch::channel(false);
-        l2::run(l2, &way, &here, ready, ended).await.map_err(|e| format!("Linux bridge agent: {e}"))
-    });
-    let words = |problem: oslo::config::Problem| problem.to_string();
-    let (options, way) = (dhcp::options::Options::load(config, host).map_err(words)?, transport.clone());
-    agents.spawn(async move { dhcp::run(options, &way).await.map_err(|e| format!("DHCP agent: {e}")) });
-    let (options, way) = (l3::options::Options::load(config, host).map_err(words)?, transport.clone());
-    agents.spawn(async move { l3::run(options, &way).await.map_err(|e| format!("L3 agent: {e}")) });
-    let (options, way) = (metadata::options::Options::load(config, host).map_err(words)?, transport.clone());
-    agents
-        .spawn(async move { metadata::run(options, &way).await.map_err(|e| format!("metadata agent: {e}")) });
-    Ok(())
+    let outcome = loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::End => break Ok(()),
+                Asked::Reload => reload(setup, &process),
+            },
+            why = process.ended() => break Err(why),
+        }
+    };
+    service::tell_manager(&[NotifyState::Stopping]);
+    tracing::info!("ending: what the agents made stays");
+    tokio::select! {
+        () = process.stop(grace(config)) => outcome,
+        () = signals.end() => Err("asked to end twice: requests and messages under way are broken off".into()),
+    }
+}
+
+/// How long requests in progress may take when the process ends; none for ever.
+fn grace(config: &Config) -> Option<Duration> {
+    let seconds = ProcessOptions::load(config).map_or(60, |options| options.graceful_shutdown_timeout);
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+/// Reads the configuration again. What is wrong with it is said, and what was goes on.
+fn reload(setup: &Setup, process: &Process) {
+    let now = NotifyState::monotonic_usec_now().ok();
+    service::tell_manager(&[Some(NotifyState::Reloading), now].into_iter().flatten().collect::<Vec<_>>());
+    match setup.config() {
+        Ok(config) => process.reload(&config),
+        Err(why) => tracing::error!("the configuration is not taken over: {why}"),
+    }
+    service::tell_manager(&[NotifyState::Ready]);
 }

@@ -1,62 +1,11 @@
-//! What all services share: arguments, configuration, log, signals.
+//! What all services share: the log, signals, the service manager.
 
+pub use crate::args::Args;
 use crate::options::{self, ProcessOptions};
-use clap::Parser;
 use oslo::config::{Config, Gravity};
 use std::path::PathBuf;
-
-/// The arguments of a service.
-#[derive(Debug, Parser)]
-#[command(disable_help_subcommand = true)]
-pub struct Args {
-    /// A configuration file; given several times, later files win.
-    #[arg(long = "config-file", value_name = "FILE")]
-    pub config_files: Vec<PathBuf>,
-    /// A folder whose *.conf files are read after the files, in the order of their names.
-    #[arg(long = "config-dir", value_name = "DIR")]
-    pub config_dirs: Vec<PathBuf>,
-    /// Log more.
-    #[arg(long, short)]
-    pub debug: bool,
-    /// Write the log into this file instead of to standard error.
-    #[arg(long, value_name = "FILE")]
-    pub log_file: Option<PathBuf>,
-    /// The folder where the service keeps its state (`state_path`).
-    #[arg(long, value_name = "DIR")]
-    pub state_path: Option<PathBuf>,
-}
-
-impl Args {
-    /// Reads the configuration: `defaults` (text of a file) below, files, folders, environment, arguments on top.
-    ///
-    /// # Errors
-    /// What is wrong, where, and what to do, ready to be printed.
-    pub fn config(&self, defaults: &str) -> Result<Config, String> {
-        let mut config = Config::parse("built-in defaults", defaults);
-        config.merge(Config::read(&self.config_files, &self.config_dirs).map_err(|p| p.to_string())?);
-        for option in options::declared() {
-            let name = format!("OS_{}__{}", option.group.to_uppercase(), option.name.to_uppercase());
-            if let Ok(text) = std::env::var(&name) {
-                config.set(&format!("environment variable {name}"), option.group, option.name, &text);
-            }
-        }
-        let mut set = |name: &str, text: Option<String>| {
-            if let Some(text) = text {
-                config.set(&format!("--{}", name.replace('_', "-")), "DEFAULT", name, &text);
-            }
-        };
-        set("debug", self.debug.then(|| "true".to_string()));
-        set("log_file", self.log_file.as_ref().map(|p| p.display().to_string()));
-        set("state_path", self.state_path.as_ref().map(|p| p.display().to_string()));
-        config.declare(&options::declared());
-        let wrong = options::unreadable(&config);
-        if wrong.is_empty() {
-            return Ok(config);
-        }
-        let said: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        Err(format!("{}\n`neutron config sample` prints every option", said.join("\nerror: ")))
-    }
-}
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Starts the log; its destination and level follow the configuration.
 ///
@@ -87,22 +36,67 @@ pub fn log_review(config: &Config) {
     }
 }
 
-/// Waits until the process is asked to end (SIGTERM or SIGINT).
-///
-/// # Errors
-/// When the signals cannot be watched.
-pub async fn asked_to_end() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
-    Ok(())
+/// What the process is asked for from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// SIGTERM or SIGINT.
+    End,
+    /// SIGHUP.
+    Reload,
 }
 
-/// How long requests in progress may take when the process ends.
-pub const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+/// The signals of a service.
+pub struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    /// Watches them from now on.
+    ///
+    /// # Errors
+    /// When they cannot be watched.
+    pub fn watch() -> std::io::Result<Signals> {
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.term.recv() => Asked::End,
+            _ = self.int.recv() => Asked::End,
+            _ = self.hup.recv() => Asked::Reload,
+        }
+    }
+
+    /// Waits for another request to end.
+    pub async fn end(&mut self) {
+        while self.next().await != Asked::End {}
+    }
+}
+
+/// Tells systemd how the service is; without systemd nobody hears it.
+pub fn tell_manager(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
+/// Tells systemd that the runtime still turns, as often as it wants to hear so (`WatchdogSec=`).
+pub async fn feed_watchdog() {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    // Half of the limit is what sd_watchdog_enabled(3) advises.
+    let mut ticks = tokio::time::interval((limit / 2).max(Duration::from_millis(1)));
+    loop {
+        ticks.tick().await;
+        tell_manager(&[sd_notify::NotifyState::Watchdog]);
+    }
+}
 
 /// Says why the process does not go on.
 pub fn complain(why: &str) {

@@ -17,18 +17,39 @@ pub struct Running {
     listeners: Vec<Listener>,
     last: Option<oneshot::Sender<()>>,
     notifier: JoinHandle<()>,
-    periodic: JoinHandle<()>,
+    periodic: Option<JoinHandle<()>>,
+}
+
+/// What a process does of what is not HTTP. All of them tell agents of the changes they make themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Does {
+    /// It answers agents.
+    pub rpc: bool,
+    /// It looks after agents that are gone.
+    pub periodic: bool,
 }
 
 /// Listens to agents as `host`, tells them of `changes`, and looks after agents that are gone.
 pub fn start(app: &Shared, transport: &Transport, host: &str, changes: Subscriber) -> Running {
+    start_parts(app, transport, host, changes, Does { rpc: true, periodic: true })
+}
+
+/// The same for a process that does a part of it.
+pub fn start_parts(
+    app: &Shared,
+    transport: &Transport,
+    host: &str,
+    changes: Subscriber,
+    does: Does,
+) -> Running {
     let listen = |(topic, endpoints): handlers::Served| transport.listen(topic, host, endpoints);
+    let topics = if does.rpc { handlers::endpoints(app) } else { Vec::new() };
     let (last, stopped) = oneshot::channel();
     Running {
         last: Some(last),
         notifier: tokio::spawn(notifier::run(app.clone(), changes, stopped)),
-        periodic: tokio::spawn(periodic::run(app.clone())),
-        listeners: handlers::endpoints(app).into_iter().map(listen).collect(),
+        periodic: does.periodic.then(|| tokio::spawn(periodic::run(app.clone()))),
+        listeners: topics.into_iter().map(listen).collect(),
     }
 }
 
@@ -37,7 +58,7 @@ impl Running {
     /// before.
     pub async fn stop(mut self) {
         self.listeners.clear();
-        self.periodic.abort();
+        self.abort_periodic();
         if let Some(last) = self.last.take() {
             // An error means that the notifier is gone already.
             let _ = last.send(());
@@ -46,11 +67,17 @@ impl Running {
             tracing::warn!("agents could not be told of the last changes in time");
         }
     }
+
+    fn abort_periodic(&self) {
+        if let Some(periodic) = &self.periodic {
+            periodic.abort();
+        }
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.notifier.abort();
-        self.periodic.abort();
+        self.abort_periodic();
     }
 }
