@@ -9,15 +9,21 @@ TOOLS := .tools
 # Debian packages: what builds (a C compiler for SQLite), and what the agents drive.
 BUILD_PACKAGES := build-essential pkg-config ca-certificates curl
 AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 iputils-ping iputils-arping procps
+# The servers around Neutron, for tests and laboratories: none is started by the system.
+SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
 LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 
-.PHONY: help setup build demo run stop test check deny bench sample
+.PHONY: help setup services build demo run stop test check deny bench sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
 
 setup: ## Install what is missing: Debian packages, the Rust toolchain
 	@./tools/setup $(BUILD_PACKAGES) $(AGENT_PACKAGES) $(LAB_PACKAGES)
+
+services: setup ## Install MariaDB, RabbitMQ, memcached (Debian) and Keystone (PyPI, into .tools)
+	@./tools/setup $(SERVICE_PACKAGES)
+	@./tools/services $(TOOLS)/keystone
 
 build: setup ## The release binary: target/release/neutron
 	@. ./tools/env; cargo build --release --locked -p neutron -p lab
@@ -31,8 +37,9 @@ run: build ## The demonstration's cloud, left standing
 stop: ## End what `make run` started
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab stop
 
-test: setup check ## Everything that must pass: format, lints, licences, unit tests, real namespaces and packets
-	@. ./tools/env; cargo test --workspace --locked --no-fail-fast
+test: setup services check ## Everything that must pass: format, lints, licences, tests on real servers, namespaces, packets
+	@. ./tools/env; cargo build --quiet --locked -p lab
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/debug/lab with-services -- cargo test --workspace --locked --no-fail-fast
 
 check: setup deny ## Format, lints, licences
 	@. ./tools/env; cargo fmt --all --check

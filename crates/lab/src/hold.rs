@@ -1,6 +1,6 @@
 //! The two processes behind a simulated host: the outer one makes the namespaces, the inner one is number 1 there.
 
-use crate::host::Life;
+use crate::host::{Life, Network};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
@@ -15,12 +15,13 @@ use std::time::Duration;
 /// Folders in which a host keeps what it writes to itself.
 const OVERLAID: [&str; 3] = ["etc", "var/lib", "var/log"];
 
-/// `lab hold NAME` and `lab hold-on NAME`: makes the namespaces, starts number 1 inside, ends with it; the former
+/// `lab hold NETWORK NAME` and `lab hold-on NETWORK NAME`: makes the namespaces, starts number 1 inside, ends with it; the former
 /// also at the end of its input, which is the end of the process that started it.
 ///
 /// # Errors
 /// When the namespaces cannot be made.
-pub fn outer(name: &str, life: Life) -> io::Result<()> {
+pub fn outer(network: &str, name: &str, life: Life) -> io::Result<()> {
+    let kind = known(network)?;
     if life == Life::WithStarter {
         std::thread::spawn(|| {
             // Started before the namespaces: no thread can begin after them. Nothing is ever written to
@@ -29,17 +30,23 @@ pub fn outer(name: &str, life: Life) -> io::Result<()> {
             end_inside();
         });
     }
-    let flags = CloneFlags::CLONE_NEWNET
-        | CloneFlags::CLONE_NEWNS
+    let mut flags = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWPID;
+    if kind == Network::Own {
+        flags |= CloneFlags::CLONE_NEWNET;
+    }
     unshare(flags)?;
     let mut inner =
-        Command::new("/proc/self/exe").args(["hold-inside", name]).stdin(Stdio::null()).spawn()?;
+        Command::new("/proc/self/exe").args(["hold-inside", network, name]).stdin(Stdio::null()).spawn()?;
     INSIDE.store(inner.id(), Ordering::SeqCst);
     inner.wait()?;
     Ok(())
+}
+
+fn known(network: &str) -> io::Result<Network> {
+    Network::of_word(network).ok_or_else(|| io::Error::other(format!("no such network: {network}")))
 }
 
 /// The process that is number 1 inside, once there is one.
@@ -59,18 +66,21 @@ fn end_inside() {
     }
 }
 
-/// `lab hold-inside NAME`: number 1 of the host. Makes its mounts, says so, and reaps orphans for ever.
+/// `lab hold-inside NETWORK NAME`: number 1 of the host. Makes its mounts, says so, and reaps orphans for ever.
 ///
 /// # Errors
 /// When a mount fails.
-pub fn inner(name: &str) -> io::Result<()> {
+pub fn inner(network: &str, name: &str) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     let outside = own_number()?;
-    mounts()?;
+    let network = known(network)?;
+    mounts(network)?;
     sethostname(name)?;
-    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
-    if !up.success() {
-        return Err(io::Error::other("ip link set lo up failed"));
+    if network == Network::Own {
+        let up = Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
+        if !up.success() {
+            return Err(io::Error::other("ip link set lo up failed"));
+        }
     }
     announce(outside)?;
     loop {
@@ -93,11 +103,13 @@ fn announce(pid: String) -> io::Result<()> {
     out.flush()
 }
 
-fn mounts() -> io::Result<()> {
+fn mounts(network: Network) -> io::Result<()> {
     const NONE: Option<&str> = None;
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE)?;
     mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), NONE)?;
-    mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), NONE)?;
+    if network == Network::Own {
+        mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), NONE)?;
+    }
     mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), NONE)?;
     for dir in OVERLAID {
         let name = dir.replace('/', "-");

@@ -4,9 +4,16 @@
 //! The overlays matter: a DHCP client's script rewrites `/etc/resolv.conf`, and it must not be the machine's.
 //! A host is held by a process (`lab hold`) whose end ends everything inside, however it ends.
 
+use nix::sched::{CloneFlags, setns};
 use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// How long a connection may take to come about.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Whether a host ends with the process that started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +22,30 @@ pub enum Life {
     WithStarter,
     /// It stays until its holder is ended.
     Lasting,
+}
+
+/// Whose network a host has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// One of its own, empty but for `lo`.
+    Own,
+    /// The machine's: what listens on 127.0.0.1 inside is found by everything on the machine.
+    Machine,
+}
+
+impl Network {
+    /// As it is said to the holder.
+    fn word(self) -> &'static str {
+        match self {
+            Network::Own => "own",
+            Network::Machine => "machine",
+        }
+    }
+
+    /// What the holder was told.
+    pub fn of_word(word: &str) -> Option<Network> {
+        [Network::Own, Network::Machine].into_iter().find(|network| network.word() == word)
+    }
 }
 
 /// A simulated host. Dropping it ends every process inside and removes its namespaces, unless it is
@@ -33,6 +64,14 @@ impl Host {
     /// # Errors
     /// When the namespaces cannot be made; root is needed.
     pub fn start(lab: &Path, name: &str, life: Life) -> io::Result<Host> {
+        Host::start_in(lab, name, life, Network::Own)
+    }
+
+    /// Starts a host whose network may be the machine's.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub fn start_in(lab: &Path, name: &str, life: Life, network: Network) -> io::Result<Host> {
         // A holder that is to end with its starter sees that in the end of its input; one that stays must not hold
         // on to the starter's outputs, or a pipe behind them would never end.
         let (word, input, errors) = match life {
@@ -40,7 +79,7 @@ impl Host {
             Life::Lasting => ("hold-on", Stdio::null(), Stdio::null()),
         };
         let mut holder = Command::new(lab)
-            .args([word, name])
+            .args([word, network.word(), name])
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(errors)
@@ -104,6 +143,20 @@ impl Host {
         let mut all = vec!["ip", "netns", "exec", netns];
         all.extend(words);
         self.run(&all)
+    }
+
+    /// Connects as a program inside would.
+    ///
+    /// # Errors
+    /// The host cannot be entered, or nothing listens there.
+    pub fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let namespace = std::fs::File::open(format!("/proc/{}/ns/net", self.pid))?;
+        // A thread enters alone and is gone afterwards; the socket stays where it was made.
+        let inside = std::thread::spawn(move || {
+            setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)?;
+            TcpStream::connect_timeout(&address, CONNECT_MAX)
+        });
+        inside.join().map_err(|_| io::Error::other("the thread inside ended"))?
     }
 
     /// A path inside, as the machine sees it.

@@ -2,11 +2,14 @@
 
 pub mod bench;
 pub mod cloud;
+pub mod daemon;
 pub mod demo;
 pub mod hold;
 pub mod host;
 pub mod instance;
+pub mod lasting;
 pub mod report;
+pub mod services;
 pub mod standing;
 pub mod tools;
 pub mod underlay;

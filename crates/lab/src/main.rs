@@ -4,15 +4,24 @@ use lab::host::Life;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--quick]\n";
+const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--quick]
+       lab services up|down|env
+       lab with-services -- COMMAND...
+";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["hold", name] => lab::hold::outer(name, Life::WithStarter),
-        ["hold-on", name] => lab::hold::outer(name, Life::Lasting),
-        ["hold-inside", name] => lab::hold::inner(name),
+        ["hold", network, name] => lab::hold::outer(network, name, Life::WithStarter),
+        ["hold-on", network, name] => lab::hold::outer(network, name, Life::Lasting),
+        ["hold-inside", network, name] => lab::hold::inner(network, name),
+        ["services", "up"] => lab::services::command::up().and_then(|text| say(&text)),
+        ["services", "down"] => lab::services::command::down().and_then(|text| say(&text)),
+        ["services", "env"] => lab::services::command::env().and_then(|text| say(&text)),
+        ["with-services", "--", command @ ..] => {
+            return lab::services::command::with(command).unwrap_or_else(failed);
+        }
         ["demo"] => demo(),
         ["run"] => lab::standing::run(lab::standing::API).and_then(|text| say(&text)),
         ["run", listen] => lab::standing::run(listen).and_then(|text| say(&text)),
@@ -31,11 +40,13 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("lab: {error}\n"));
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(error),
     }
+}
+
+fn failed(error: std::io::Error) -> ExitCode {
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("lab: {error}\n"));
+    ExitCode::FAILURE
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> std::io::Result<T> {

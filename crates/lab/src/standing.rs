@@ -6,13 +6,11 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use crate::cloud::{Cloud, Programs};
 use crate::demo::{CACHE, guide};
 use crate::host::Life;
 use crate::instance::Instance;
+use crate::lasting;
 
 /// Where the API is, on the controller and usually on this machine.
 pub const API: &str = "127.0.0.1:9696";
@@ -37,7 +35,7 @@ pub fn run(listen: &str) -> io::Result<String> {
     match start(&programs, listen, &mut pids) {
         Ok(text) => Ok(text),
         Err(why) => {
-            end(&pids);
+            lasting::end(&pids);
             Err(io::Error::other(why))
         }
     }
@@ -47,7 +45,7 @@ fn start(programs: &Programs, listen: &str, pids: &mut Vec<u32>) -> Result<Strin
     let text = |error: io::Error| error.to_string();
     let cloud = Cloud::start(programs.clone(), Life::Lasting).map_err(text)?;
     pids.extend(cloud.holders());
-    save(pids)?;
+    lasting::save(&state(), pids)?;
     cloud.start_metadata()?;
     cloud.start_neutron()?;
     for command in guide::COMMANDS {
@@ -57,7 +55,7 @@ fn start(programs: &Programs, listen: &str, pids: &mut Vec<u32>) -> Result<Strin
     for name in ["vm1", "vm2"] {
         let instance = Instance::boot(&cloud, "private", name, &[])?;
         pids.push(instance.host.holder());
-        save(pids)?;
+        lasting::save(&state(), pids)?;
         instance.lease()?;
         instances.push((name, instance));
     }
@@ -70,7 +68,7 @@ fn start(programs: &Programs, listen: &str, pids: &mut Vec<u32>) -> Result<Strin
         .spawn()
         .map_err(text)?;
     pids.push(relay.id());
-    save(pids)?;
+    lasting::save(&state(), pids)?;
     let hosts: Vec<(&str, u32, String)> = [
         ("controller", inside, "Neutron, its agents, the taps".to_owned()),
         ("outside", cloud.outside.pid(), "a host on the physical network, 192.168.81.254".to_owned()),
@@ -98,45 +96,16 @@ fn usage(programs: &Programs, listen: &str, hosts: &[(&str, u32, String)]) -> St
     text
 }
 
-fn save(pids: &[u32]) -> Result<(), String> {
-    let lines: String =
-        pids.iter().map(|pid| format!("{pid} {}\n", started(*pid).unwrap_or_default())).collect();
-    std::fs::write(state(), lines).map_err(|error| error.to_string())
-}
-
-/// When a process started, in the kernel's ticks: numbers are used again, moments are not.
-fn started(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
-}
-
-fn end(pids: &[u32]) {
-    for pid in pids.iter().rev() {
-        // It may have ended by itself.
-        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
-    }
-    let gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists();
-    for _ in 0..100 {
-        if pids.iter().all(gone) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-}
-
 /// Ends what [`run`] started.
 ///
 /// # Errors
 /// The list of it cannot be read.
 pub fn stop() -> io::Result<String> {
-    let Ok(text) = std::fs::read_to_string(state()) else { return Ok("nothing stands\n".to_owned()) };
-    let alive = |line: &str| {
-        let (pid, moment) = line.split_once(' ')?;
-        let pid = pid.parse().ok()?;
-        (started(pid).as_deref() == Some(moment)).then_some(pid)
-    };
-    let pids: Vec<u32> = text.lines().filter_map(alive).collect();
-    end(&pids);
+    if !state().exists() {
+        return Ok("nothing stands\n".to_owned());
+    }
+    let pids = lasting::alive(&state());
+    lasting::end(&pids);
     std::fs::remove_file(state())?;
     Ok(format!("ended {} processes and what they held\n", pids.len()))
 }

@@ -3,6 +3,7 @@
 
 mod hosts;
 mod restart;
+mod services;
 
 use std::path::PathBuf;
 use std::process::Command;
