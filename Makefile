@@ -8,7 +8,7 @@ TOOLS := .tools
 
 # Debian packages: what builds (a C compiler for SQLite), and what the agents drive.
 BUILD_PACKAGES := build-essential pkg-config ca-certificates curl
-AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 iputils-ping iputils-arping procps
+AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 iputils-ping iputils-arping procps openvswitch-switch
 # The servers around Neutron, for tests and laboratories: none is started by the system.
 SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
 LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
