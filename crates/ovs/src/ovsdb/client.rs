@@ -346,7 +346,7 @@ impl Session<'_> {
     /// what was read is kept.
     async fn receive(&mut self) -> Result<Message, ClientError> {
         loop {
-            if let Some(text) = self.splitter.next()? {
+            if let Some(text) = self.splitter.next_text()? {
                 return Ok(Message::read(&text)?);
             }
             let deadline = self.heard + self.settings.inactivity_probe * if self.probed { 2 } else { 1 };

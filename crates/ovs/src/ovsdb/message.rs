@@ -100,7 +100,7 @@ impl Splitter {
     ///
     /// # Errors
     /// When it is none, or too long.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
+    pub fn next_text(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
         while let Some(byte) = self.bytes.get(self.at) {
             let byte = *byte;
             self.at += 1;
@@ -153,7 +153,7 @@ mod tests {
             let mut found = Vec::new();
             for piece in stream.as_bytes().chunks(size) {
                 splitter.feed(piece);
-                while let Some(text) = splitter.next().unwrap() {
+                while let Some(text) = splitter.next_text().unwrap() {
                     found.push(String::from_utf8(text).unwrap().trim().to_owned());
                 }
             }
