@@ -63,11 +63,8 @@ fn answer(args: &DbArgs) -> Result<String, String> {
             "there is no revision {revision}: this program has the tables of Neutron 29.0.0 only; use `upgrade head`"
         )),
         Command::Upgrade { .. } => {
-            runtime.block_on(assemble::open(&config))?;
+            runtime.block_on(assemble::upgrade(&config))?;
             Ok(format!("the database has the tables of Neutron 29.0.0:\n{}", heads()))
-        }
-        Command::Current if !assemble::is_there(&config)? => {
-            Ok("the database has no tables; `upgrade head` makes them\n".to_string())
         }
         Command::Current => {
             runtime.block_on(assemble::open(&config))?;

@@ -2,7 +2,8 @@
 
 use crate::app::{App, Shared};
 use crate::catalog::Catalog;
-use crate::db::{Db, Stop, Tx};
+use crate::db::options::{self, DatabaseOptions};
+use crate::db::{Db, Make, Place, Stop, Tx};
 use crate::extensions;
 use crate::ml2::{self, Ml2};
 use crate::notify::{self, Subscriber};
@@ -11,7 +12,7 @@ use crate::{agents, policy, quota};
 use oslo::config::{Config, Opt, Problem};
 use rpc::Transport;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 oslo::options! {
     /// The server itself.
@@ -28,14 +29,6 @@ oslo::options! {
         auth_strategy: String = "keystone".into();
         /// The most rows of a list; -1 or "infinite" = no bound.
         pagination_max_limit: String = "-1".into();
-    }
-}
-
-oslo::options! {
-    /// The store.
-    pub struct DatabaseOptions in "database" {
-        /// Where the data is: sqlite:////absolute/path.
-        connection: Option<String> = None, was [("DEFAULT", "sql_connection"), ("DATABASE", "sql_connection"), ("sql", "connection")];
     }
 }
 
@@ -142,45 +135,30 @@ fn address(config: &Config, options: &ServerOptions) -> Result<SocketAddr, Strin
     Ok(SocketAddr::new(options.bind_host, options.bind_port))
 }
 
-/// The SQLite file that the configuration names, and where it does so, for messages.
-fn sqlite_file(config: &Config) -> Result<(PathBuf, String), String> {
-    let options = DatabaseOptions::load(config).map_err(|p| p.to_string())?;
-    let place = config.place("database", "connection").map_or_else(String::new, |place| format!("{place}: "));
-    let url = options
-        .connection
-        .ok_or("[database] connection is not set; write sqlite:////var/lib/neutron/neutron.sqlite")?;
-    match url.strip_prefix("sqlite:///") {
-        Some(path) => Ok((PathBuf::from(path), place)),
-        None => Err(format!(
-            "{place}[database] connection: this version stores in SQLite only, not in {}; \
-             write sqlite:////var/lib/neutron/neutron.sqlite",
-            url.split(':').next().unwrap_or_default()
-        )),
-    }
-}
-
-/// Whether the database that the configuration names is there at all.
-///
-/// # Errors
-/// When the configuration names none.
-pub fn is_there(config: &Config) -> Result<bool, String> {
-    Ok(sqlite_file(config)?.0.exists())
-}
-
-/// Opens the database that the configuration names, and makes its tables when it is empty.
+/// Opens the database that the configuration names. A SQLite file gets its tables when it is empty; MariaDB gets
+/// them by `neutron-db-manage upgrade head`.
 ///
 /// # Errors
 /// What is wrong, where, and what to do.
 pub async fn open(config: &Config) -> Result<Db, String> {
-    let (path, place) = sqlite_file(config)?;
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)
-            .map_err(|e| format!("{place}[database] connection: {} cannot be made: {e}", dir.display()))?;
-    }
-    Db::open_sqlite(&path).await.map_err(|stop| match stop {
-        Stop::Database(what) => format!("{place}[database] connection: {what}"),
-        other => format!("{place}[database] connection: {other:?}"),
-    })
+    let found = options::find(config)?;
+    let db = Db::connect(&found).await?;
+    let make = match found.place {
+        Place::Lite(_) => Make::WhenEmpty,
+        Place::Maria(_) => Make::Never,
+    };
+    db.prepare(make).await.map_err(|stop| format!("{}: {}", found.said, stop.words()))?;
+    Ok(db)
+}
+
+/// Makes the tables that the database which the configuration names lacks.
+///
+/// # Errors
+/// What is wrong, where, and what to do.
+pub async fn upgrade(config: &Config) -> Result<(), String> {
+    let found = options::find(config)?;
+    let db = Db::connect(&found).await?;
+    db.prepare(Make::WhenEmpty).await.map_err(|stop| format!("{}: {}", found.said, stop.words()))
 }
 
 fn page_limit(config: &Config, options: &ServerOptions) -> Result<Option<u64>, String> {

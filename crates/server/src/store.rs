@@ -132,8 +132,7 @@ async fn change_row(tx: &mut Tx, table: &str, key: &str, id: &str, columns: &Col
     }
     let sets: Vec<String> = columns.iter().map(|(name, _)| format!("`{name}` = ?")).collect();
     // Text compares without case; a change of case is a change all the same.
-    let differs: Vec<String> =
-        columns.iter().map(|(name, _)| format!("`{name}` IS NOT ? COLLATE BINARY")).collect();
+    let differs: Vec<String> = columns.iter().map(|(name, _)| tx.differs(&format!("`{name}`"))).collect();
     let sql =
         format!("UPDATE {table} SET {} WHERE `{key}` = ? AND ({})", sets.join(", "), differs.join(" OR "));
     let mut params: Vec<Val> = columns.iter().map(|(_, value)| value.clone()).collect();
@@ -170,8 +169,9 @@ pub async fn update(
     }
     if let (true, Some(description)) = (resource.standard, changes.get("description")) {
         let sql = format!(
-            "UPDATE standardattributes SET description = ? WHERE id = (SELECT standard_attr_id FROM {} WHERE id = ?) AND description IS NOT ? COLLATE BINARY",
-            resource.table
+            "UPDATE standardattributes SET description = ? WHERE id = (SELECT standard_attr_id FROM {} WHERE id = ?) AND {}",
+            resource.table,
+            tx.differs("description")
         );
         let text = to_val(description);
         changed |= tx.exec(&sql, &[text.clone(), id.into(), text]).await?.affected > 0;

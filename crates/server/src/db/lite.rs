@@ -116,6 +116,10 @@ impl LiteTx {
         Ok(Done { affected, last_id: connection.last_insert_rowid() })
     }
 
+    pub(super) fn script(&mut self, script: &str) -> Result<(), Stop> {
+        self.connection.connection()?.execute_batch(script).map_err(stop)
+    }
+
     pub(super) fn all(&mut self, sql: &str, params: &[Val]) -> Result<Vec<Row>, Stop> {
         let connection = self.connection.connection()?;
         let mut statement = connection.prepare_cached(sql).map_err(|e| with_statement(e, sql))?;

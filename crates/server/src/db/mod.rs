@@ -1,10 +1,15 @@
 //! The database behind one narrow facade: statements in, rows out, transactions that may run again.
 //!
-//! Nothing outside this folder names a driver. SQLite is the embedded store; MariaDB will be the second
-//! arm of [`Tx`]. Statements are written so that both accept them: `?` parameters, backticks allowed.
+//! Nothing outside this folder names a driver. SQLite is the embedded store, MariaDB (or MySQL) the one for
+//! several servers. Statements are written so that both accept them: `?` parameters, backticks allowed; the
+//! few words that differ are written by [`Tx`].
 
+mod install;
 mod lite;
+mod maria;
+pub mod options;
 pub mod schema;
+pub mod url;
 
 use crate::fault::Fault;
 use crate::notify::Change;
@@ -120,6 +125,14 @@ pub enum Stop {
     Duplicate(String),
     /// A row is still referred to, or refers to one that is gone.
     ForeignKey,
+    /// The connection was lost, the server is going down or not yet ready: run the whole transaction again,
+    /// after a longer pause.
+    Lost(String),
+    /// The client is told that the database is busy, without another try: no connection became free in time, or
+    /// it is not known whether a commit was done.
+    Busy(String),
+    /// A value that the column cannot hold: too long, not in the list, a character beyond the column's set.
+    Value(String),
     /// Anything else the database said: a defect or an outage.
     Database(String),
 }
@@ -131,11 +144,24 @@ impl From<Fault> for Stop {
 }
 
 impl Stop {
+    /// What happened, without the kind.
+    pub fn words(&self) -> String {
+        match self {
+            Stop::Fault(fault) => format!("{fault:?}"),
+            Stop::Retry(why) | Stop::Lost(why) | Stop::Busy(why) | Stop::Value(why) | Stop::Database(why) => {
+                why.clone()
+            }
+            Stop::Duplicate(key) => format!("duplicate key {key}"),
+            Stop::ForeignKey => "a foreign key refused".into(),
+        }
+    }
+
     /// The answer to the client when nothing more can be tried.
     pub fn into_fault(self) -> Fault {
         match self {
             Stop::Fault(fault) => fault,
-            Stop::Retry(why) => Fault::DatabaseBusy { detail: why },
+            Stop::Retry(why) | Stop::Lost(why) | Stop::Busy(why) => Fault::DatabaseBusy { detail: why },
+            Stop::Value(why) => crate::convert::invalid(format!("Invalid input for operation: {why}.")),
             Stop::Duplicate(key) => Fault::Internal { detail: format!("duplicate key {key}") },
             Stop::ForeignKey => Fault::Internal { detail: "foreign key refused".into() },
             Stop::Database(what) => Fault::Internal { detail: what },
@@ -146,37 +172,54 @@ impl Stop {
 /// How often a transaction is tried before the client is told that the database is busy.
 const ATTEMPTS_MAX: u32 = 10;
 
+/// The longest pause before a transaction whose connection was lost is tried again.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
 /// The store of one server. Cloning shares it.
 #[derive(Clone)]
 pub struct Db {
-    lite: lite::Lite,
+    store: Store,
     statements: Arc<AtomicU64>,
+}
+
+#[derive(Clone)]
+enum Store {
+    Lite(lite::Lite),
+    Maria(maria::Maria),
 }
 
 impl Db {
     /// Opens (and creates) the SQLite file at `path` and brings its schema up to date.
     pub async fn open_sqlite(path: &std::path::Path) -> Result<Db, Stop> {
-        let db = Db { lite: lite::Lite::open(path)?, statements: Arc::default() };
-        let mut tx = db.begin().await?;
-        schema::install(&mut tx).await?;
-        tx.commit()?;
+        let db = Db::new(Store::Lite(lite::Lite::open(path)?));
+        db.prepare(Make::WhenEmpty).await?;
         Ok(db)
     }
 
-    /// Starts a transaction that may write. There is one writer at a time: the wait is in order of arrival.
-    /// Use [`Db::write`] wherever possible: it runs again what the database asks to be run again.
+    /// Starts a transaction that may write. On SQLite there is one writer at a time: the wait is in order of
+    /// arrival. Use [`Db::write`] wherever possible: it runs again what the database asks to be run again.
     pub async fn begin(&self) -> Result<Tx, Stop> {
-        Ok(self.tx(self.lite.begin_write().await?))
+        Ok(self.tx(match &self.store {
+            Store::Lite(lite) => Arm::Lite(lite.begin_write().await?),
+            Store::Maria(maria) => Arm::Maria(maria.begin(maria::Purpose::Write).await?),
+        }))
     }
 
     /// Starts a transaction that only reads, and sees one state of the database throughout.
     pub async fn read(&self) -> Result<Tx, Stop> {
-        Ok(self.tx(self.lite.begin_read().await?))
+        Ok(self.tx(match &self.store {
+            Store::Lite(lite) => Arm::Lite(lite.begin_read().await?),
+            Store::Maria(maria) => Arm::Maria(maria.begin(maria::Purpose::Read).await?),
+        }))
     }
 
-    fn tx(&self, lite: lite::LiteTx) -> Tx {
+    fn new(store: Store) -> Db {
+        Db { store, statements: Arc::default() }
+    }
+
+    fn tx(&self, arm: Arm) -> Tx {
         let statements = self.statements.clone();
-        Tx { lite, statements, changes: Vec::new(), revised: HashSet::new(), memo: None }
+        Tx { arm, statements, changes: Vec::new(), revised: HashSet::new(), memo: None }
     }
 
     /// How many statements the store was asked to run since it was opened (BEGIN and COMMIT apart).
@@ -195,16 +238,26 @@ impl Db {
     ) -> Result<(T, Vec<Change>), Stop> {
         let mut why = String::new();
         for attempt in 0..ATTEMPTS_MAX {
-            let mut tx = self.begin().await?;
-            let done = match work(&mut tx, input).await {
-                Ok(done) => tx.commit().map(|changes| (done, changes)),
+            let done = match self.begin().await {
+                Ok(mut tx) => match work(&mut tx, input).await {
+                    Ok(done) => tx.commit().await.map(|changes| (done, changes)),
+                    Err(stop) => Err(stop),
+                },
                 Err(stop) => Err(stop),
             };
-            match done {
-                Err(Stop::Retry(reason)) => why = reason,
+            let pause = match done {
+                Err(Stop::Retry(reason)) => {
+                    why = reason;
+                    // Two that were in each other's way must not meet again.
+                    Duration::from_micros(rand::random_range(500..=(1000 << attempt)))
+                }
+                Err(Stop::Lost(reason)) => {
+                    why = reason;
+                    Duration::from_millis(100 << attempt).min(PAUSE_MAX)
+                }
                 other => return other,
-            }
-            tokio::time::sleep(Duration::from_millis(1 << attempt)).await;
+            };
+            tokio::time::sleep(pause).await;
         }
         Err(Stop::Retry(why))
     }
@@ -212,12 +265,17 @@ impl Db {
 
 /// A transaction. Dropping it without [`Tx::commit`] undoes it.
 pub struct Tx {
-    lite: lite::LiteTx,
+    arm: Arm,
     statements: Arc<AtomicU64>,
     changes: Vec<Change>,
     revised: HashSet<(&'static str, String)>,
     /// The row read last, until the next statement that writes: what a rule announces is what is shown.
     pub(crate) memo: Option<Memo>,
+}
+
+enum Arm {
+    Lite(lite::LiteTx),
+    Maria(maria::MariaTx),
 }
 
 /// A row that was read, for whom, of which resource, by its id.
@@ -234,13 +292,49 @@ impl Tx {
     pub async fn exec(&mut self, sql: &str, params: &[Val]) -> Result<Done, Stop> {
         self.memo = None;
         self.count(sql);
-        self.lite.exec(sql, params)
+        match &mut self.arm {
+            Arm::Lite(lite) => lite.exec(sql, params),
+            Arm::Maria(maria) => maria.exec(sql, params).await,
+        }
+    }
+
+    /// Runs a statement whose answer nobody needs: no count of rows, no drawn key, no refusal to be turned into
+    /// something else on the spot.
+    ///
+    /// On MariaDB it is kept and travels with the next statement ([`Tx::exec`], [`Tx::all`], [`Tx::opt`]) or with
+    /// the COMMIT, all of them in one round trip and in the order in which they were given; the next read
+    /// sees what they wrote. On SQLite it runs at once. So queue every INSERT, UPDATE and DELETE after the last
+    /// read of a transaction, and they cost nothing but the COMMIT. Where a foreign key asks for the key that an insert draws
+    /// (`standardattributes`), that insert is an [`Tx::exec`] and what refers to it is queued.
+    ///
+    /// # Errors
+    /// A refusal ([`Stop::Duplicate`], [`Stop::ForeignKey`] …) comes from whatever call sends the statement: that
+    /// later statement, [`Tx::flush`], or [`Tx::commit`]. What stood behind the refused one has not run. Where a
+    /// Duplicate means something to the caller, call [`Tx::flush`] right after and match there.
+    pub async fn queue(&mut self, sql: &str, params: &[Val]) -> Result<(), Stop> {
+        self.memo = None;
+        self.count(sql);
+        match &mut self.arm {
+            Arm::Lite(lite) => lite.exec(sql, params).map(drop),
+            Arm::Maria(maria) => maria.queue(sql, params).await,
+        }
+    }
+
+    /// Sends what is queued now, so that its refusals surface here.
+    pub async fn flush(&mut self) -> Result<(), Stop> {
+        match &mut self.arm {
+            Arm::Lite(_) => Ok(()),
+            Arm::Maria(maria) => maria.flush().await,
+        }
     }
 
     /// All rows of a statement.
     pub async fn all(&mut self, sql: &str, params: &[Val]) -> Result<Vec<Row>, Stop> {
         self.count(sql);
-        self.lite.all(sql, params)
+        match &mut self.arm {
+            Arm::Lite(lite) => lite.all(sql, params),
+            Arm::Maria(maria) => maria.all(sql, params).await,
+        }
     }
 
     fn count(&self, sql: &str) {
@@ -251,6 +345,15 @@ impl Tx {
     /// The first row of a statement, if there is one.
     pub async fn opt(&mut self, sql: &str, params: &[Val]) -> Result<Option<Row>, Stop> {
         Ok(self.all(sql, params).await?.into_iter().next())
+    }
+
+    /// The condition that `column` differs from the value of a `?`: NULL is a value like any other, and a
+    /// change of case is a change, although both databases compare without case.
+    pub fn differs(&self, column: &str) -> String {
+        match self.arm {
+            Arm::Lite(_) => format!("{column} IS NOT ? COLLATE BINARY"),
+            Arm::Maria(_) => format!("NOT ({column} <=> BINARY ?)"),
+        }
     }
 
     /// Announces a change: published after the commit, forgotten when the transaction is undone.
@@ -265,11 +368,17 @@ impl Tx {
     }
 
     /// Makes everything lasting and hands over what is to be published.
-    pub fn commit(self) -> Result<Vec<Change>, Stop> {
-        self.lite.commit()?;
+    pub async fn commit(self) -> Result<Vec<Change>, Stop> {
+        match self.arm {
+            Arm::Lite(lite) => lite.commit()?,
+            Arm::Maria(maria) => maria.commit().await?,
+        }
         Ok(self.changes)
     }
 }
+
+pub use install::{Make, Revision};
+pub use url::Place;
 
 /// `?, ?, ?` for `n` parameters of an `IN (…)`.
 pub fn marks(n: usize) -> String {

@@ -1,7 +1,5 @@
 //! Upstream's tables, stated once as MariaDB states them, and their translation to SQLite.
 
-use super::{Stop, Tx};
-use crate::p;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
@@ -21,8 +19,24 @@ pub const OWN: &[&str] = &[
 /// All grants of all kinds of objects as one table to read: upstream keeps one table per kind.
 pub const RBAC_POLICIES: &str = "neutronrs_rbac_policies";
 
-/// The view [`RBAC_POLICIES`].
-fn rbac_policies() -> String {
+/// In whose words tables are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Lite,
+    Maria,
+}
+
+/// The statements that make the tables of `ddl` where they are missing.
+pub(super) fn script(ddl: &str, dialect: Dialect) -> String {
+    let statements = tables(ddl).flat_map(|table| match dialect {
+        Dialect::Lite => table.to_sqlite(),
+        Dialect::Maria => vec![table.to_maria()],
+    });
+    statements.map(|statement| statement + ";\n").collect()
+}
+
+/// The statements that make our views anew.
+pub(super) fn views(dialect: Dialect) -> String {
     let selects = crate::resources::rbac::kind::Kind::ALL.map(|kind| {
         format!(
             "SELECT id, project_id, target_project, action, object_id, '{}' AS object_type FROM {}",
@@ -30,55 +44,34 @@ fn rbac_policies() -> String {
             kind.grants()
         )
     });
-    format!("CREATE VIEW {RBAC_POLICIES} AS {}", selects.join(" UNION ALL "))
+    let make = match dialect {
+        Dialect::Lite => format!("DROP VIEW IF EXISTS {RBAC_POLICIES}; CREATE VIEW"),
+        // Other servers read it meanwhile.
+        Dialect::Maria => "CREATE OR REPLACE SQL SECURITY INVOKER VIEW".to_string(),
+    };
+    format!("{make} {RBAC_POLICIES} AS {}", selects.join(" UNION ALL "))
 }
 
-/// Brings a database up to date: all tables on an empty one, what is missing of ours on any other.
-pub(super) async fn install(tx: &mut Tx) -> Result<(), Stop> {
-    let version = version(tx).await?;
-    if version == 0 {
-        make(tx, NEUTRON_29).await?;
-        crate::resources::security_group::template::seed(tx).await?;
-        for head in ALEMBIC_HEADS {
-            tx.exec("INSERT INTO alembic_version (version_num) VALUES (?)", p![head]).await?;
+/// The statements that remove rows of our own tables whose upstream row is gone. On MariaDB our tables carry no foreign
+/// keys, for these would stand in the way of upstream's migrations.
+pub(super) fn orphans() -> Vec<String> {
+    let mut all = Vec::new();
+    for table in OWN.iter().flat_map(|ddl| tables(ddl)) {
+        for part in &table.parts {
+            if let Part::Constraint(text) = part
+                && let Some((_, rest)) = text.split_once("FOREIGN KEY (`")
+                && let Some((column, rest)) = rest.split_once("`) REFERENCES `")
+                && let Some((parent, rest)) = rest.split_once("` (`")
+                && let Some((key, _)) = rest.split_once("`)")
+            {
+                all.push(format!(
+                    "DELETE FROM {} WHERE {column} NOT IN (SELECT {key} FROM {parent})",
+                    table.name
+                ));
+            }
         }
     }
-    for (ddl, next) in OWN.iter().zip(1i64..).filter(|(_, next)| *next > version) {
-        make(tx, ddl).await?;
-        tx.exec("DELETE FROM neutronrs_schema", p![]).await?;
-        tx.exec("INSERT INTO neutronrs_schema (version) VALUES (?)", p![next]).await?;
-    }
-    // A view holds nothing: it is made anew, so that it is always what this program expects.
-    tx.exec(&format!("DROP VIEW IF EXISTS {RBAC_POLICIES}"), p![]).await?;
-    tx.exec(&rbac_policies(), p![]).await?;
-    Ok(())
-}
-
-/// How many of [`OWN`] a database has; 0 when it is empty.
-async fn version(tx: &mut Tx) -> Result<i64, Stop> {
-    let there = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'neutronrs_schema'";
-    if tx.opt(there, p![]).await?.is_none() {
-        return Ok(0);
-    }
-    let row = tx.opt("SELECT version FROM neutronrs_schema", p![]).await?;
-    let version = row.map_or(0, |r| r.int(0));
-    let known = OWN.len();
-    if usize::try_from(version).is_ok_and(|v| v <= known) {
-        return Ok(version);
-    }
-    Err(Stop::Database(format!(
-        "the database has version {version} of neutron-rs's own tables and this program knows {known}: \
-         it was used by a newer neutron-rs; start that one, or restore the database as it was before"
-    )))
-}
-
-async fn make(tx: &mut Tx, ddl: &str) -> Result<(), Stop> {
-    for table in tables(ddl) {
-        for statement in table.to_sqlite() {
-            tx.exec(&statement, p![]).await?;
-        }
-    }
-    Ok(())
+    all
 }
 
 /// The name of the unique key over `columns` (`ports.network_id, ports.mac_address`, as SQLite reports a
@@ -204,6 +197,29 @@ fn part(line: &str) -> Option<Part<'_>> {
 }
 
 impl Table<'_> {
+    /// The statement that makes this table in MariaDB.
+    fn to_maria(&self) -> String {
+        let own = self.name.starts_with("neutronrs_");
+        let mut lines = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Column { name, kind, rest } => {
+                    lines.push(format!("`{name}` {kind} {rest}").trim_end().to_string());
+                }
+                Part::Primary { columns } => lines.push(format!("PRIMARY KEY ({columns})")),
+                Part::Unique { name, columns } => lines.push(format!("UNIQUE KEY `{name}` ({columns})")),
+                Part::Index { name, columns } => lines.push(format!("KEY `{name}` ({columns})")),
+                Part::Constraint(text) if own && text.contains("FOREIGN KEY") => {}
+                Part::Constraint(text) => lines.push((*text).to_string()),
+            }
+        }
+        format!(
+            "CREATE TABLE IF NOT EXISTS `{}` (\n  {}\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci",
+            self.name,
+            lines.join(",\n  ")
+        )
+    }
+
     /// The statements that make this table and its indexes in SQLite.
     fn to_sqlite(&self) -> Vec<String> {
         let counted = self
@@ -218,12 +234,15 @@ impl Table<'_> {
                 Part::Primary { .. } if counted => {}
                 Part::Primary { columns } => lines.push(format!("PRIMARY KEY ({columns})")),
                 Part::Unique { columns, .. } => lines.push(format!("UNIQUE ({columns})")),
-                Part::Index { name, columns } => indexes
-                    .push(format!("CREATE INDEX `{}__{name}` ON `{}` ({columns})", self.name, self.name)),
+                Part::Index { name, columns } => indexes.push(format!(
+                    "CREATE INDEX IF NOT EXISTS `{}__{name}` ON `{}` ({columns})",
+                    self.name, self.name
+                )),
                 Part::Constraint(text) => lines.push((*text).to_string()),
             }
         }
-        let mut all = vec![format!("CREATE TABLE `{}` (\n  {}\n)", self.name, lines.join(",\n  "))];
+        let mut all =
+            vec![format!("CREATE TABLE IF NOT EXISTS `{}` (\n  {}\n)", self.name, lines.join(",\n  "))];
         all.extend(indexes);
         all
     }

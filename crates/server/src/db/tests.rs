@@ -75,7 +75,7 @@ async fn refusals_have_names() {
     let orphan = tx.exec("INSERT INTO networks (id, standard_attr_id) VALUES (?,?)", p!["n", 77i64]).await;
     let refused = match orphan {
         Err(stop) => Err(stop),
-        Ok(_) => tx.commit().map(|_| ()),
+        Ok(_) => tx.commit().await.map(|_| ()),
     };
     assert_eq!(refused, Err(Stop::ForeignKey));
 }
@@ -112,7 +112,7 @@ async fn a_newer_database_is_refused_with_what_to_do() {
     let (db, dir) = empty().await;
     let mut tx = db.begin().await.unwrap();
     tx.exec("UPDATE neutronrs_schema SET version = 99", p![]).await.unwrap();
-    tx.commit().unwrap();
+    tx.commit().await.unwrap();
     drop(db);
     let refused = Db::open_sqlite(&dir.0.join("neutron.sqlite")).await.err();
     assert!(matches!(refused, Some(Stop::Database(why)) if why.contains("newer neutron-rs")));

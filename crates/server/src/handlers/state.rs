@@ -68,7 +68,7 @@ impl State {
         let mut tx = self.app.db.begin().await.map_err(failure)?;
         let sql = "DELETE FROM agents WHERE host = ? AND agent_type = ?";
         tx.exec(sql, p![host, kind]).await.map_err(failure)?;
-        tx.commit().map_err(failure)?;
+        tx.commit().await.map_err(failure)?;
         self.app.reports.forget(kind, host);
         Ok(Value::Null)
     }

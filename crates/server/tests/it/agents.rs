@@ -59,7 +59,7 @@ impl World {
     async fn run(&self, sql: &str, params: &[server::db::Val]) {
         let mut tx = self.app.db.begin().await.unwrap();
         tx.exec(sql, params).await.unwrap();
-        tx.commit().unwrap();
+        tx.commit().await.unwrap();
     }
 
     async fn texts(&self, sql: &str) -> Vec<String> {

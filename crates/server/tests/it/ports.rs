@@ -126,7 +126,7 @@ async fn report(served: &Served, host: &str, configurations: Value) {
     )
     .await
     .unwrap();
-    tx.commit().unwrap();
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test]

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// A folder that goes away with the test.
-pub struct Dir(pub PathBuf);
+/// A folder that goes away with the test, and the database that does.
+pub struct Dir(pub PathBuf, Option<maria::Database>);
 
 impl Dir {
     pub fn new() -> Dir {
         let path = std::env::temp_dir().join(format!("neutron-it-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&path).unwrap();
-        Dir(path)
+        Dir(path, None)
     }
 }
 
@@ -42,7 +42,13 @@ async fn template() -> &'static [u8] {
 
 /// A fresh store.
 pub async fn db() -> (Db, Dir) {
-    let dir = Dir::new();
+    let mut dir = Dir::new();
+    if std::env::var("NEUTRON_TEST_STORE").is_ok_and(|v| v == "mariadb") {
+        let database = maria::Database::new();
+        let db = database.open().await;
+        dir.1 = Some(database);
+        return (db, dir);
+    }
     let path = dir.0.join("neutron.sqlite");
     std::fs::write(&path, template().await).unwrap();
     (Db::open_sqlite(&path).await.unwrap(), dir)
@@ -108,6 +114,60 @@ impl Drop for Served {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+    }
+}
+
+pub mod maria {
+    //! Databases on the MariaDB that `LAB_MARIADB_URL` names, one for each test.
+
+    use server::db::options::{Found, Limits};
+    use server::db::{Db, Make, url};
+
+    /// A database that goes away with the test.
+    pub struct Database {
+        pub name: String,
+        base: String,
+    }
+
+    impl Database {
+        pub fn new() -> Database {
+            let base = std::env::var("LAB_MARIADB_URL")
+                .expect("LAB_MARIADB_URL is not set: run the tests by `make test`");
+            let name = format!("it_{}", uuid::Uuid::new_v4().simple());
+            Database { name, base: base.trim_end_matches('/').to_string() }
+        }
+
+        fn found(&self, database: &str) -> Found {
+            let place = url::parse(&format!("{}/{database}", self.base)).unwrap();
+            let mut limits = Limits::from(&Default::default());
+            limits.tries_max = Some(0);
+            Found { place, limits, said: "LAB_MARIADB_URL".into() }
+        }
+
+        async fn admin(&self, sql: &str) {
+            let db = Db::connect(&self.found("information_schema")).await.unwrap();
+            db.begin().await.unwrap().exec(sql, &[]).await.unwrap();
+        }
+
+        pub async fn open(&self) -> Db {
+            self.admin(&format!("CREATE DATABASE {}", self.name)).await;
+            let db = Db::connect(&self.found(&self.name)).await.unwrap();
+            db.prepare(Make::WhenEmpty).await.unwrap();
+            db
+        }
+    }
+
+    impl Drop for Database {
+        fn drop(&mut self) {
+            let (sql, base) = (format!("DROP DATABASE IF EXISTS {}", self.name), self.base.clone());
+            let work = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let gone = Database { name: String::new(), base };
+                runtime.block_on(gone.admin(&sql));
+                std::mem::forget(gone);
+            };
+            let _ = std::thread::spawn(work).join();
         }
     }
 }

@@ -76,7 +76,7 @@ async fn start() -> (SocketAddr, Client, server::serve::Running, world::Dir) {
     let app = Arc::new(App::new(db, catalog, transport.client(), publisher).with_ml2(ml2));
     let mut tx = app.db.begin().await.unwrap();
     server::ml2::allocation::sync(&mut tx, &app.ml2).await.unwrap();
-    tx.commit().unwrap();
+    tx.commit().await.unwrap();
     let running = server::serve::start(&app, &transport, "server", changes);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
