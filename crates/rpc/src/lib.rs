@@ -144,6 +144,11 @@ impl Transport {
         Transport(Memory::default())
     }
 
+    /// Whether whoever listens lives in this process, and ends with it.
+    pub fn in_process(&self) -> bool {
+        true
+    }
+
     /// What sends.
     pub fn client(&self) -> Client {
         Client { memory: self.0.clone(), timeout: RESPONSE_TIMEOUT }

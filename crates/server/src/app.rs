@@ -9,6 +9,7 @@ use crate::notify::Publisher;
 use crate::resources::router;
 use crate::{policy, quota};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// What all requests share.
 pub struct App {
@@ -20,6 +21,10 @@ pub struct App {
     pub rpc: rpc::Client,
     /// Where committed changes go: the notifier tells agents and others.
     pub publisher: Publisher,
+    /// Whether what is to be announced is kept in the database until it is ([`crate::outbox`]).
+    pub outbox: bool,
+    /// How many messages to agents could not be handed to the broker so far.
+    pub unsent: AtomicU64,
     /// The rules of policy.
     pub policy: policy::Rules,
     /// The quotas of projects that have none of their own.
@@ -54,6 +59,8 @@ impl App {
             catalog,
             rpc,
             publisher,
+            outbox: false,
+            unsent: AtomicU64::new(0),
             policy,
             limits: quota::Limits::default(),
             pagination_max_limit: None,
@@ -79,8 +86,8 @@ impl App {
         work: impl AsyncFn(&mut Tx, &I) -> Result<T, Stop>,
         input: &I,
     ) -> Result<T, Stop> {
-        let (done, changes) = self.db.write(work, input).await?;
-        self.publisher.publish(changes).await;
+        let (done, committed) = self.db.write_with(work, input, self.outbox).await?;
+        self.publisher.publish(committed).await;
         Ok(done)
     }
 

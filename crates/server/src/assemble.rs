@@ -92,6 +92,8 @@ pub async fn server(config: &Config, home: &Path, transport: &Transport) -> Resu
     app.limits = quota::Limits::load(config).map_err(words)?;
     app.routers = router::options::Options::load(config).map_err(words)?;
     app.agents = agents::Options::load(config).map_err(words)?;
+    // Agents inside this process end with it and read everything anew when they start: nothing to keep for them.
+    app.outbox = !transport.in_process();
     app.pagination_max_limit = page_limit(config, &options)?;
     Ok(Server { app: Shared::new(app), changes, listen })
 }

@@ -18,6 +18,7 @@ pub mod ipam;
 pub mod ml2;
 pub mod notifier;
 pub mod notify;
+pub mod outbox;
 pub mod policy;
 pub mod py;
 pub mod quota;

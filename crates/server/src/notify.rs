@@ -29,16 +29,25 @@ pub enum Verb {
     Deleted,
 }
 
-/// Transactions whose changes wait for the notifier. A writer waits when there are more: the notifier is slower
-/// than the API only for a moment, or something is badly wrong.
+/// What one transaction announced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed {
+    /// Its row in the outbox ([`crate::outbox`]), to be deleted when it is announced; none where none is kept.
+    pub row: Option<String>,
+    /// Its changes.
+    pub changes: Vec<Change>,
+}
+
+/// Transactions whose changes wait for the notifier. A writer without an outbox waits when there are more: the
+/// notifier is slower than the API only for a moment, or something is badly wrong.
 const TRANSACTIONS_WAITING_MAX: usize = 4096;
 
 /// Where committed changes go. Cloning shares it.
 #[derive(Clone)]
-pub struct Publisher(mpsc::Sender<Vec<Change>>);
+pub struct Publisher(mpsc::Sender<Committed>);
 
 /// What takes committed changes, one transaction at a time, in about the order of the commits.
-pub type Subscriber = mpsc::Receiver<Vec<Change>>;
+pub type Subscriber = mpsc::Receiver<Committed>;
 
 /// A way from the writers to the one notifier. Without a subscriber, changes vanish.
 pub fn channel() -> (Publisher, Subscriber) {
@@ -47,9 +56,17 @@ pub fn channel() -> (Publisher, Subscriber) {
 }
 
 impl Publisher {
-    /// Hands over what a transaction announced; to be called after its commit.
-    pub async fn publish(&self, changes: Vec<Change>) {
-        if !changes.is_empty() && self.0.send(changes).await.is_err() {
+    /// Hands over what a transaction announced; to be called after its commit. A transaction with a row in the
+    /// outbox never waits here: when the notifier has its hands full, a sweep finds the row later.
+    pub async fn publish(&self, committed: Committed) {
+        if committed.changes.is_empty() {
+            return;
+        }
+        if committed.row.is_some() {
+            if self.0.try_send(committed).is_err() {
+                tracing::debug!("changes stay in the outbox for now");
+            }
+        } else if self.0.send(committed).await.is_err() {
             tracing::debug!("nobody listens to changes");
         }
     }

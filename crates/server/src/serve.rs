@@ -17,6 +17,7 @@ pub struct Running {
     listeners: Vec<Listener>,
     last: Option<oneshot::Sender<()>>,
     notifier: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
     periodic: Option<JoinHandle<()>>,
 }
 
@@ -48,6 +49,7 @@ pub fn start_parts(
     Running {
         last: Some(last),
         notifier: tokio::spawn(notifier::run(app.clone(), changes, stopped)),
+        sweeper: tokio::spawn(notifier::sweep::run(app.clone())),
         periodic: does.periodic.then(|| tokio::spawn(periodic::run(app.clone()))),
         listeners: topics.into_iter().map(listen).collect(),
     }
@@ -58,7 +60,7 @@ impl Running {
     /// before.
     pub async fn stop(mut self) {
         self.listeners.clear();
-        self.abort_periodic();
+        self.abort_background();
         if let Some(last) = self.last.take() {
             // An error means that the notifier is gone already.
             let _ = last.send(());
@@ -68,7 +70,8 @@ impl Running {
         }
     }
 
-    fn abort_periodic(&self) {
+    fn abort_background(&self) {
+        self.sweeper.abort();
         if let Some(periodic) = &self.periodic {
             periodic.abort();
         }
@@ -78,6 +81,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.notifier.abort();
-        self.abort_periodic();
+        self.abort_background();
     }
 }

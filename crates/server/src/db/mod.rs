@@ -12,7 +12,8 @@ pub mod schema;
 pub mod url;
 
 use crate::fault::Fault;
-use crate::notify::Change;
+use crate::notify::{Change, Committed};
+use crate::outbox;
 use crate::record::Page;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -236,11 +237,26 @@ impl Db {
         work: impl AsyncFn(&mut Tx, &I) -> Result<T, Stop>,
         input: &I,
     ) -> Result<(T, Vec<Change>), Stop> {
+        let (done, committed) = self.write_with(work, input, false).await?;
+        Ok((done, committed.changes))
+    }
+
+    /// Like [`Db::write`]; with `outbox`, what `work` announced is kept with it ([`crate::outbox`]) until it is
+    /// announced.
+    pub async fn write_with<I: ?Sized, T>(
+        &self,
+        work: impl AsyncFn(&mut Tx, &I) -> Result<T, Stop>,
+        input: &I,
+        outbox: bool,
+    ) -> Result<(T, Committed), Stop> {
         let mut why = String::new();
         for attempt in 0..ATTEMPTS_MAX {
             let done = match self.begin().await {
                 Ok(mut tx) => match work(&mut tx, input).await {
-                    Ok(done) => tx.commit().await.map(|changes| (done, changes)),
+                    Ok(done) => match if outbox { outbox::record(&mut tx).await } else { Ok(None) } {
+                        Ok(row) => tx.commit().await.map(|changes| (done, Committed { row, changes })),
+                        Err(stop) => Err(stop),
+                    },
                     Err(stop) => Err(stop),
                 },
                 Err(stop) => Err(stop),
@@ -359,6 +375,11 @@ impl Tx {
     /// Announces a change: published after the commit, forgotten when the transaction is undone.
     pub fn announce(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// What was announced so far.
+    pub fn announced(&self) -> &[Change] {
+        &self.changes
     }
 
     /// Whether this is the first time in this transaction that a row's revision is to be raised: one

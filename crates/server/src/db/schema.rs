@@ -14,6 +14,7 @@ pub const ALEMBIC_HEADS: [&str; 2] = ["5c85685d616d", "c7f8d9e0f1a2"];
 pub const OWN: &[&str] = &[
     include_str!("../../migrations/0001_version.sql"),
     include_str!("../../migrations/0002_network_contacts.sql"),
+    include_str!("../../migrations/0003_outbox.sql"),
 ];
 
 /// All grants of all kinds of objects as one table to read: upstream keeps one table per kind.
@@ -259,7 +260,7 @@ fn column(name: &str, kind: &str, rest: &str) -> String {
             format!(" CHECK (`{name}` IN ({}))", values.trim_end_matches(')')),
         ),
         Some(("varchar", _)) => (format!("{kind} COLLATE NOCASE"), String::new()),
-        _ if kind == "datetime" || kind == "timestamp" => ("TEXT".to_string(), String::new()),
+        _ if ["datetime", "timestamp", "mediumtext"].contains(&kind) => ("TEXT".to_string(), String::new()),
         _ => ("INTEGER".to_string(), String::new()),
     };
     // MariaDB writes `NULL DEFAULT …` and defaults such as current_timestamp() that SQLite spells differently.

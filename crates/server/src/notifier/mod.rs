@@ -1,7 +1,7 @@
 //! Tells agents what was committed.
 //!
 //! Messages may be lost, doubled or late: agents resync, and take a message as a reason to look again. So a
-//! failure here is logged and forgotten, never undone. What several transactions changed while a message was
+//! failure here is logged, never undone; with an outbox it is told again until the broker took it. What several transactions changed while a message was
 //! on its way is told together: a group's members once, a host's routers in one message.
 
 pub mod dhcp;
@@ -9,39 +9,85 @@ pub mod l2;
 pub mod l2pop;
 pub mod l3;
 pub mod security;
+pub mod sweep;
 
 use crate::app::{App, Shared};
 use crate::attr::Body;
-use crate::db::Stop;
-use crate::notify::{Change, Subscriber, Verb};
+use crate::db::{Stop, Tx};
+use crate::notify::{Change, Committed, Subscriber, Verb};
+use crate::outbox;
 use oslo::context::Context;
 use rpc::Target;
 use serde_json::Value;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Changes told together.
 const CHANGES_PER_ROUND_MAX: usize = 1000;
 
+/// Rows of the outbox deleted by one statement.
+const ROWS_PER_DELETION_MAX: usize = 500;
+/// How long a row stays in the outbox after its changes are told, so that one statement deletes many.
+const ROW_LIFE_AFTER: Duration = Duration::from_millis(500);
+
+/// Rows of the outbox whose changes are told, on their way out of it.
+struct Told {
+    app: Shared,
+    rows: Vec<String>,
+    /// When they are to be deleted.
+    due: Instant,
+}
+
+impl Told {
+    fn add(&mut self, rows: Vec<String>) {
+        if self.rows.is_empty() {
+            self.due = Instant::now() + ROW_LIFE_AFTER;
+        }
+        self.rows.extend(rows);
+    }
+
+    /// Deletes them. Should that fail, a sweep finds them again and tells their changes once more.
+    async fn forget(&mut self) {
+        for rows in std::mem::take(&mut self.rows).chunks(ROWS_PER_DELETION_MAX) {
+            if let Err(stop) = self.app.db.write(forget, rows).await {
+                tracing::warn!(?stop, "what was told could not be deleted from the outbox");
+            }
+        }
+    }
+}
+
+async fn forget(tx: &mut Tx, rows: &[String]) -> Result<(), Stop> {
+    outbox::forget(tx, rows).await
+}
+
 /// Tells agents of changes until it is asked to stop, and then of those that wait.
 pub async fn run(app: Shared, mut changes: Subscriber, mut stop: oneshot::Receiver<()>) {
+    let mut told = Told { app: app.clone(), rows: Vec::new(), due: Instant::now() };
     loop {
-        let (mut round, last) = tokio::select! {
+        let full = told.rows.len() >= ROWS_PER_DELETION_MAX;
+        let (first, last) = tokio::select! {
             biased;
+            _ = &mut stop => (None, true),
+            () = tokio::time::sleep_until(told.due), if full || !told.rows.is_empty() => (None, false),
             first = changes.recv() => match first {
-                Some(first) => (first, false),
-                None => return,
+                Some(first) => (Some(first), false),
+                None => return told.forget().await,
             },
-            _ = &mut stop => (Vec::new(), true),
         };
-        while (last || round.len() < CHANGES_PER_ROUND_MAX)
+        let mut round = Round::default();
+        round.extend(first);
+        while (last || (!round.changes.is_empty() && round.changes.len() < CHANGES_PER_ROUND_MAX))
             && let Ok(more) = changes.try_recv()
         {
-            round.extend(more);
+            round.extend(Some(more));
         }
-        // A task of its own: a defect in telling one round must not silence all that follow.
-        let teller = app.clone();
-        if let Err(error) = tokio::spawn(async move { tell(&teller, &round).await }).await {
-            tracing::error!(%error, "agents were not told of a round of changes");
+        if round.tell(&app).await {
+            told.add(round.rows);
+        }
+        if last || full || Instant::now() >= told.due {
+            told.forget().await;
         }
         if last {
             return;
@@ -49,22 +95,57 @@ pub async fn run(app: Shared, mut changes: Subscriber, mut stop: oneshot::Receiv
     }
 }
 
-/// Tells agents of changes, each kind of agent for itself.
-pub async fn tell(app: &App, changes: &[Change]) {
-    log("L2 agents", l2::tell(app, changes).await);
-    log("l2population", l2pop::tell(app, changes).await);
-    security::tell(app, changes).await;
-    log("DHCP agents", dhcp::tell(app, changes).await);
-    log("L3 agents", l3::tell(app, changes).await);
-    for change in changes.iter().filter(|c| c.resource == "agent" && c.verb == Verb::Updated) {
-        agent_updated(app, change).await;
+/// Changes that are told together.
+#[derive(Default)]
+struct Round {
+    changes: Vec<Change>,
+    rows: Vec<String>,
+}
+
+impl Round {
+    fn extend(&mut self, committed: Option<Committed>) {
+        let Some(committed) = committed else { return };
+        self.changes.extend(committed.changes);
+        self.rows.extend(committed.row);
+    }
+
+    /// Tells agents of it; false when it has to be told again.
+    async fn tell(&mut self, app: &Shared) -> bool {
+        let (teller, changes) = (app.clone(), std::mem::take(&mut self.changes));
+        if changes.is_empty() {
+            return true;
+        }
+        // A task of its own: a defect in telling one round must not silence all that follow.
+        tokio::spawn(async move { tell(&teller, &changes).await }).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "agents were not told of a round of changes");
+            // It would break again.
+            true
+        })
     }
 }
 
-fn log(whom: &str, told: Result<(), Stop>) {
-    if let Err(stop) = told {
+/// Tells agents of changes, each kind of agent for itself; false when somebody was not reached and all is to be
+/// told again.
+pub async fn tell(app: &App, changes: &[Change]) -> bool {
+    let unsent = app.unsent.load(Ordering::Relaxed);
+    let all = [
+        log("L2 agents", l2::tell(app, changes).await),
+        log("l2population", l2pop::tell(app, changes).await),
+        log("DHCP agents", dhcp::tell(app, changes).await),
+        log("L3 agents", l3::tell(app, changes).await),
+    ];
+    security::tell(app, changes).await;
+    for change in changes.iter().filter(|c| c.resource == "agent" && c.verb == Verb::Updated) {
+        agent_updated(app, change).await;
+    }
+    all.into_iter().all(|told| told) && app.unsent.load(Ordering::Relaxed) == unsent
+}
+
+fn log(whom: &str, told: Result<(), Stop>) -> bool {
+    if let Err(stop) = &told {
         tracing::error!(?stop, "{whom} could not be told of a change");
     }
+    told.is_ok()
 }
 
 /// An agent was switched on or off by an admin: DHCP and L3 agents are told.
@@ -86,6 +167,7 @@ async fn agent_updated(app: &App, change: &Change) {
 pub(crate) async fn cast(app: &App, target: &Target, method: &str, version: &str, args: Value) {
     let ctx = Value::Object(Context::admin().to_message());
     if let Err(error) = app.rpc.cast(&ctx, target, method, version, args).await {
+        app.unsent.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(%error, method, topic = target.topic, "a message could not be sent");
     }
 }

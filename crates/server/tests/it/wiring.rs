@@ -71,11 +71,20 @@ const TOPICS: &[&str] = &[
 impl Cloud {
     /// With hosts `one` (L2, DHCP, L3) and `two` (L2).
     async fn new() -> Cloud {
+        Cloud::start(false).await
+    }
+
+    /// The same with announcements kept in the database until they are made.
+    async fn with_outbox() -> Cloud {
+        Cloud::start(true).await
+    }
+
+    async fn start(outbox: bool) -> Cloud {
         let (db, dir) = world::db().await;
         let transport = Transport::memory();
         let (publisher, changes) = server::notify::channel();
-        let catalog = Catalog::everything(extensions::ALL).unwrap();
-        let mut app = App::new(db, catalog, transport.client(), publisher);
+        let mut app = App::new(db, everything(), transport.client(), publisher);
+        app.outbox = outbox;
         app.ml2.mechanisms = vec![Mechanism::LinuxBridge, Mechanism::L2Population];
         app.ml2.project_types = vec![Kind::Vxlan];
         app.ml2.vxlan = vec![(70, 90)];
@@ -175,6 +184,10 @@ impl Cloud {
         }
         panic!("nobody heard {method}: {:?}", self.heard.lock().unwrap())
     }
+}
+
+fn everything() -> Catalog {
+    Catalog::everything(extensions::ALL).unwrap()
 }
 
 async fn sync(tx: &mut Tx, ml2: &server::ml2::Ml2) -> Result<(), Stop> {
@@ -444,5 +457,46 @@ async fn agents_hear_of_ports_that_a_new_subnet_gives_an_address_to() {
     let heard = cloud.hear("port_update").await;
     let told = args(&heard, "q-agent-notifier-port-update@one", "port_update");
     assert_eq!(told["port"]["fixed_ips"].as_array().unwrap().len(), 1);
+    cloud.running.stop().await;
+}
+
+/// What a server that died between its commits and its messages leaves in the outbox is told by the next.
+#[tokio::test]
+async fn what_a_dead_server_did_not_tell_is_told_by_another() {
+    let cloud = Cloud::with_outbox().await;
+    let (network, _) = cloud.network().await;
+    let (kept, gone) = (cloud.port(&network, "one").await, cloud.port(&network, "two").await);
+    cloud.hear("port_create_end").await;
+    let rows = async || {
+        let sql = "SELECT id FROM neutronrs_outbox";
+        cloud.app.db.read().await.unwrap().all(sql, &[]).await.unwrap().len()
+    };
+    while rows().await > 0 {
+        // What is told is deleted, a moment later.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Commits without anybody who tells.
+    let ctx = Context::admin();
+    let (publisher, _) = server::notify::channel();
+    let mut dying = App::new(cloud.app.db.clone(), everything(), cloud.client.clone(), publisher);
+    dying.outbox = true;
+    let rq = Rq { app: &dying, ctx: &ctx };
+    let addresses = json!([{"mac_address": "fa:16:3e:00:00:01", "ip_address": "10.0.0.9"}]);
+    let changes = [("allowed_address_pairs".to_string(), addresses)].into_iter().collect();
+    internal::update(rq, "port", &kept, changes).await.unwrap().unwrap();
+    internal::delete(rq, "port", &gone).await.unwrap();
+    assert_eq!(rows().await, 2);
+    let seen = server::notifier::sweep::sweep(&cloud.app, Some(Default::default())).await.unwrap();
+    assert_eq!((seen.len(), rows().await), (2, 2), "what was seen once may be another's work in progress");
+    server::notifier::sweep::sweep(&cloud.app, Some(seen)).await.unwrap();
+    let heard = cloud.hear("port_delete").await;
+    let told = args(&heard, "q-agent-notifier-port-update@one", "port_update");
+    assert_eq!(
+        (&told["port"]["id"], &told["port"]["allowed_address_pairs"][0]["ip_address"]),
+        (&json!(kept), &json!("10.0.0.9"))
+    );
+    let told = args(&heard, "q-agent-notifier-port-delete@two", "port_delete");
+    assert_eq!(told["port_id"], json!(gone));
+    assert_eq!(rows().await, 0);
     cloud.running.stop().await;
 }
