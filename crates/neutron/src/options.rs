@@ -7,12 +7,6 @@ use std::collections::BTreeSet;
 oslo::options! {
     /// What every process reads.
     pub struct ProcessOptions in "DEFAULT" {
-        /// Log more: what each pass and request does.
-        debug: bool = false;
-        /// Write the log into this file instead of to standard error.
-        log_file: Option<String> = None, was [("DEFAULT", "logfile")];
-        /// The folder of `log_file`, and of one named after the program where `log_file` is not set.
-        log_dir: Option<String> = None, was [("DEFAULT", "logdir")];
         /// Seconds that requests under way may take when the process is asked to end; 0 = as long as they need.
         graceful_shutdown_timeout: u64 = 60;
     }
@@ -42,6 +36,7 @@ macro_rules! every {
 
 every! {
     ProcessOptions,
+    oslo::log::LogOptions,
     agent::options::NamespaceOptions,
     agent::options::NamespaceAgentOptions,
     agent::l3::options::L3Options,

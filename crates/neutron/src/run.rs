@@ -111,7 +111,7 @@ impl Setup {
 
 fn start(setup: &Setup) -> Result<(), String> {
     let config = setup.config()?;
-    service::start_log(&config, setup.role.program())?;
+    oslo::log::start(&config, setup.role.program())?;
     service::log_review(&config);
     memory::limit_pools();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -176,7 +176,12 @@ fn reload(setup: &Setup, process: &Process) {
     let now = NotifyState::monotonic_usec_now().ok();
     service::tell_manager(&[Some(NotifyState::Reloading), now].into_iter().flatten().collect::<Vec<_>>());
     match setup.config() {
-        Ok(config) => process.reload(&config),
+        Ok(config) => {
+            if let Err(why) = oslo::log::reload(&config, setup.role.program()) {
+                tracing::error!("the log goes on as it was: {why}");
+            }
+            process.reload(&config);
+        }
         Err(why) => tracing::error!("the configuration is not taken over: {why}"),
     }
     service::tell_manager(&[NotifyState::Ready]);

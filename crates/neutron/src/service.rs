@@ -1,29 +1,10 @@
 //! What all services share: the log, signals, the service manager.
 
 pub use crate::args::Args;
-use crate::options::{self, ProcessOptions};
+use crate::options;
 use oslo::config::{Config, Gravity};
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// Starts the log; its destination and level follow the configuration.
-///
-/// # Errors
-/// When the log file cannot be opened.
-pub fn start_log(config: &Config, program: &str) -> Result<(), String> {
-    let options = ProcessOptions::load(config).map_err(|p| p.to_string())?;
-    oslo::log::start(options.debug, log_path(&options, program).as_deref())
-}
-
-fn log_path(options: &ProcessOptions, program: &str) -> Option<PathBuf> {
-    match (&options.log_dir, &options.log_file) {
-        (Some(dir), Some(file)) => Some(PathBuf::from(dir).join(file)),
-        (Some(dir), None) => Some(PathBuf::from(dir).join(format!("{program}.log"))),
-        (None, Some(file)) => Some(PathBuf::from(file)),
-        (None, None) => None,
-    }
-}
 
 /// Says in the log what the files hold that is wrong or without effect.
 pub fn log_review(config: &Config) {
