@@ -27,6 +27,8 @@ oslo::options! {
         report_interval: f64 = 30.0;
         /// The agent's availability zone.
         availability_zone: String = "nova".into();
+        /// Whether the server notes each report in its log.
+        log_agent_heartbeats: bool = false;
         /// Explain iptables rules by comments.
         comment_iptables_rules: bool = true;
         /// Draw source ports of translated connections at random.
@@ -45,6 +47,10 @@ pub struct Shared {
     pub report_interval: u64,
     /// The agent's availability zone.
     pub availability_zone: String,
+    /// Whether the server notes each report in its log.
+    pub log_agent_heartbeats: bool,
+    /// How devices are plugged in, as it was configured.
+    pub interface_driver: String,
     /// Explain iptables rules by comments.
     pub comment_iptables_rules: bool,
     /// Draw source ports at random.
@@ -75,6 +81,8 @@ impl Shared {
             resync_interval: Duration::from_secs(options.resync_interval.max(1)),
             report_interval,
             availability_zone: agent.availability_zone,
+            log_agent_heartbeats: agent.log_agent_heartbeats,
+            interface_driver: options.interface_driver,
             comment_iptables_rules: agent.comment_iptables_rules,
             use_random_fully: agent.use_random_fully,
         })

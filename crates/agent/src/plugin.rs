@@ -2,12 +2,15 @@
 //! alive.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use oslo::context::Context;
 use rpc::{Client, Error, Target};
 use serde_json::{Value, json};
+
+use crate::metrics;
 
 /// Where reports of all agents go.
 const REPORTS_TOPIC: &str = "q-reports-plugin";
@@ -40,18 +43,31 @@ fn context() -> Value {
     Value::Object(context.to_message())
 }
 
-/// Numbers of a report that change while the agent runs: `routers`, `networks` …
+/// What of a report changes while the agent runs.
 #[derive(Clone, Default)]
-pub struct Counters(Arc<Mutex<BTreeMap<&'static str, usize>>>);
+pub struct Counters(Arc<Changing>);
+
+#[derive(Default)]
+struct Changing {
+    /// `routers`, `networks` …
+    numbers: Mutex<BTreeMap<&'static str, usize>>,
+    /// Still at its first look at everything.
+    starting: AtomicBool,
+}
 
 impl Counters {
     /// Sets all of them.
     pub fn set(&self, counters: impl IntoIterator<Item = (&'static str, usize)>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(counters);
+        self.0.numbers.lock().unwrap_or_else(PoisonError::into_inner).extend(counters);
+    }
+
+    /// Says whether the agent is still at its first look at everything: until then it reports as just started.
+    pub fn starting(&self, starting: bool) {
+        self.0.starting.store(starting, Ordering::Relaxed);
     }
 
     fn add_to(&self, configurations: &mut Value) {
-        for (name, value) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for (name, value) in self.0.numbers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             configurations[*name] = json!(value);
         }
     }
@@ -70,47 +86,64 @@ pub struct AgentState {
     pub agent_type: &'static str,
     /// The agent's settings that the server should know.
     pub configurations: Value,
-    /// The agent's availability zone.
-    pub availability_zone: String,
+    /// The agent's availability zone; only DHCP and L3 agents have one.
+    pub availability_zone: Option<String>,
 }
 
-/// Reports every `interval` for ever. The first report says that the agent was started. `known` is called after
-/// the first report, before which a server may not know the agent and give it nothing to do, and again when the
-/// server had taken the agent for dead.
+impl AgentState {
+    /// The report as upstream's agents write it.
+    fn report(&self, counters: &Counters, started: bool) -> Value {
+        let mut configurations = self.configurations.clone();
+        counters.add_to(&mut configurations);
+        let mut said = json!({
+            "binary": self.binary, "host": self.host, "topic": self.topic, "agent_type": self.agent_type,
+            "configurations": configurations, "uuid": uuid::Uuid::new_v4().to_string(),
+        });
+        if let Some(zone) = &self.availability_zone {
+            said["availability_zone"] = json!(zone);
+        }
+        if started {
+            said["start_flag"] = json!(true);
+        }
+        said
+    }
+}
+
+/// Reports every `interval` for ever, and as soon as the broker is there again after it was gone. The first
+/// reports say that the agent was started. `look_again` is called after the first report, before which a server
+/// may not know the agent and give it nothing to do, and whenever messages may have been missed: the server had
+/// taken the agent for dead, it or the broker was gone.
 pub async fn report_for_ever(
-    client: Client,
+    transport: &rpc::Transport,
     state: AgentState,
     counters: Counters,
     interval: Duration,
-    known: impl Fn(),
+    look_again: impl Fn(),
 ) {
-    let plugin = Plugin::new(client.with_timeout(interval), REPORTS_TOPIC);
-    let uuid = uuid::Uuid::new_v4().to_string();
+    let plugin = Plugin::new(transport.client().with_timeout(interval), REPORTS_TOPIC);
     let (mut first, mut started, mut failed) = (true, true, false);
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let mut configurations = state.configurations.clone();
-        counters.add_to(&mut configurations);
-        let mut said = json!({
-            "binary": state.binary, "host": state.host, "topic": state.topic, "agent_type": state.agent_type,
-            "availability_zone": state.availability_zone, "uuid": uuid, "configurations": configurations,
-        });
-        if started {
-            said["start_flag"] = json!(true);
-        }
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string();
+        let said = state.report(&counters, started);
         let args = json!({"agent_state": {"agent_state": said}, "time": now});
-        match plugin.call("report_state", REPORT_VERSION, args).await {
+        let answer = plugin.call("report_state", REPORT_VERSION, args).await;
+        metrics::report(state.binary, answer.is_ok());
+        match answer {
             Ok(answer) => {
                 if failed {
                     tracing::info!(agent = state.binary, "state reports get through again");
                 }
-                (started, failed) = (false, false);
                 if answer == "revived" && !first {
-                    known();
+                    tracing::info!(agent = state.binary, "the server took this agent for dead");
                 }
+                if !first && (failed || answer == "revived") {
+                    look_again();
+                }
+                failed = false;
+                started &= counters.0.starting.load(Ordering::Relaxed);
             }
             Err(e) => {
                 tracing::warn!(agent = state.binary, "state report failed: {e}");
@@ -118,7 +151,7 @@ pub async fn report_for_ever(
             }
         }
         if std::mem::take(&mut first) {
-            known();
+            look_again();
         }
     }
 }

@@ -7,6 +7,7 @@ mod args;
 mod config_command;
 mod db_command;
 mod memory;
+mod metrics;
 mod options;
 mod parts;
 mod roles;

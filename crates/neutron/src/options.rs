@@ -36,6 +36,7 @@ macro_rules! every {
 
 every! {
     ProcessOptions,
+    crate::metrics::MetricsOptions,
     oslo::log::LogOptions,
     agent::options::NamespaceOptions,
     agent::options::NamespaceAgentOptions,

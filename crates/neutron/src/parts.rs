@@ -1,9 +1,11 @@
 //! What runs in a process: server, agents, or both over one transport.
 
+use crate::metrics;
 use crate::roles::{Parts, Role};
 use agent::{dhcp, l2, l3, metadata};
 use oslo::config::Config;
 use rpc::Transport;
+use server::app::Shared;
 use server::assemble::{self, Server, ServerOptions};
 use server::serve::{Does, Running};
 use std::path::Path;
@@ -18,6 +20,7 @@ pub struct Process {
     http: Option<JoinHandle<std::io::Result<()>>>,
     running: Option<Running>,
     agents: JoinSet<Ended>,
+    figures: Option<JoinHandle<()>>,
     end: watch::Sender<bool>,
 }
 
@@ -35,14 +38,16 @@ impl Process {
             _ => broker()?,
         };
         let (end, ended) = watch::channel(false);
-        let mut process = Process { http: None, running: None, agents: JoinSet::new(), end };
+        let mut process = Process { http: None, running: None, agents: JoinSet::new(), figures: None, end };
+        let mut app = None;
         if parts.server() {
-            process.server(parts, config, home, &transport, &host).await?;
+            app = Some(process.server(parts, config, home, &transport, &host).await?);
         }
         let state = Path::new(&options.state_path);
         std::fs::create_dir_all(state)
             .map_err(|e| format!("[DEFAULT] state_path: {} cannot be made: {e}", state.display()))?;
         process.agents(parts, config, &host, &transport, &ended)?;
+        process.figures = metrics::start(config, role.program(), app).await;
         tracing::info!(host, "{} is ready", role.program());
         Ok(process)
     }
@@ -54,7 +59,7 @@ impl Process {
         home: &Path,
         transport: &Transport,
         host: &str,
-    ) -> Result<(), String> {
+    ) -> Result<Shared, String> {
         let Server { app, changes, listen } = assemble::server(config, home, transport).await?;
         let socket = if parts.api {
             let socket = tokio::net::TcpListener::bind(listen).await;
@@ -68,10 +73,10 @@ impl Process {
         if let Some(socket) = socket {
             let mut asked = self.end.subscribe();
             let end_of_http = async move { drop(asked.wait_for(|end| *end).await) };
-            self.http = Some(tokio::spawn(server::api::serve_on(app, socket, end_of_http)));
+            self.http = Some(tokio::spawn(server::api::serve_on(app.clone(), socket, end_of_http)));
             tracing::info!(%listen, "ready: http://{listen}/");
         }
-        Ok(())
+        Ok(app)
     }
 
     fn agents(
@@ -145,6 +150,9 @@ impl Process {
             running.stop().await;
         }
         while self.agents.join_next().await.is_some() {}
+        if let Some(figures) = self.figures.take() {
+            figures.abort();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server as a value: what all requests share.
 
 use crate::agents;
+use crate::api::health;
 use crate::catalog::Catalog;
 use crate::db::{Db, Stop, Tx};
 use crate::ipam::Hints;
@@ -43,6 +44,10 @@ pub struct App {
     pub ml2: Ml2,
     /// Where to look first for a free address.
     pub hints: Hints,
+    /// What `/healthcheck` looks at.
+    pub health: health::Options,
+    /// The port the API listens on.
+    pub port: u16,
 }
 
 /// A source of seconds since 1970 (UTC); tests bring their own.
@@ -70,6 +75,8 @@ impl App {
             clock: Box::new(|| jiff::Timestamp::now().as_second()),
             ml2: Ml2::default(),
             hints: Hints::default(),
+            health: health::Options::default(),
+            port: 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A server from its configuration: the store, what is loaded, everything that requests share.
 
+use crate::api::health;
 use crate::app::{App, Shared};
 use crate::catalog::Catalog;
 use crate::db::options::{self, DatabaseOptions};
@@ -42,6 +43,7 @@ pub fn declared() -> Vec<Opt> {
         agents::Options::declared(),
         policy::Options::declared(),
         quota::Limits::declared(),
+        health::Options::declared(),
     ]
     .concat()
 }
@@ -56,6 +58,7 @@ pub fn unreadable(config: &Config) -> Vec<Problem> {
         agents::Options::load(config).err(),
         policy::Options::load(config).err(),
         quota::Limits::load(config).err(),
+        health::Options::load(config).err(),
     ];
     all.into_iter().flatten().collect()
 }
@@ -94,6 +97,8 @@ pub async fn server(config: &Config, home: &Path, transport: &Transport) -> Resu
     app.agents = agents::Options::load(config).map_err(words)?;
     // Agents inside this process end with it and read everything anew when they start: nothing to keep for them.
     app.outbox = !transport.in_process();
+    app.health = health::Options::load(config).map_err(words)?;
+    app.port = listen.port();
     app.pagination_max_limit = page_limit(config, &options)?;
     Ok(Server { app: Shared::new(app), changes, listen })
 }

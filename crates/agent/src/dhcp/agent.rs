@@ -8,13 +8,15 @@ use std::time::Duration;
 use model::dhcp::{DhcpPort, NetworkInfo};
 use serde_json::{Value, json};
 
+use super::notes::Dirty;
 use super::options::Options;
 use super::port::{self, Step};
-use super::wake::{Dirty, Wake};
 use super::{apply, desired};
+use crate::inbox::Inbox;
 use crate::metadata::listeners::{Listeners, Site};
 use crate::netns::apply::Host;
-use crate::plugin::{AgentState, Counters, Plugin, report_for_ever};
+use crate::plugin::{AgentState, Counters, Plugin};
+use crate::reconciler::{Reconciler, Service};
 
 const TOPIC: &str = "dhcp_agent";
 const PLUGIN_TOPIC: &str = "q-plugin";
@@ -22,10 +24,8 @@ const PLUGIN_TOPIC: &str = "q-plugin";
 const READY_PORTS_MAX: usize = 64;
 /// Most steps to a usable port: take over, then fill up.
 const PORT_STEPS_MAX: u32 = 3;
-/// In so many looks at the host all packet filters are read, a part of them each time; and every so many times
-/// the server is asked for everything.
+/// In so many looks at the host all packet filters are read, a part of them each time.
 const FILTER_AUDITS: usize = 3;
-const FULL_AUDITS: usize = 60;
 /// Where metadata is asked for.
 const METADATA_PORT: u16 = 80;
 
@@ -34,8 +34,6 @@ const METADATA_PORT: u16 = 80;
 /// # Errors
 /// When the kernel refuses what nothing works without.
 pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<()> {
-    let wake = Wake::default();
-    let _listener = transport.listen(TOPIC, &options.host, vec![Arc::new(wake.clone())]);
     let counters = Counters::default();
     let state = AgentState {
         binary: "neutron-dhcp-agent",
@@ -43,15 +41,20 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         topic: TOPIC,
         agent_type: "DHCP agent",
         configurations: json!({
-            "dhcp_driver": "neutron.agent.linux.dhcp.Dnsmasq",
-            "dhcp_lease_duration": options.dhcp_lease_duration,
-            "log_agent_heartbeats": false, "networks": 0, "subnets": 0, "ports": 0,
+            "dhcp_driver": options.dhcp_driver, "dhcp_lease_duration": options.dhcp_lease_duration,
+            "log_agent_heartbeats": options.log_agent_heartbeats, "networks": 0, "subnets": 0, "ports": 0,
         }),
-        availability_zone: options.availability_zone.clone(),
+        availability_zone: Some(options.availability_zone.clone()),
     };
-    let known = wake.clone();
-    let interval = Duration::from_secs(options.report_interval.max(1));
-    let reports = report_for_ever(transport.client(), state, counters.clone(), interval, move || known.all());
+    let service = Service {
+        transport,
+        topics: &[TOPIC],
+        inbox: Inbox::default(),
+        state,
+        counters: counters.clone(),
+        report_interval: Duration::from_secs(options.report_interval.max(1)),
+        resync_interval: options.resync_interval,
+    };
     let mut options = options;
     // Daemons run elsewhere than we do.
     options.dhcp_confs = std::path::absolute(&options.dhcp_confs)
@@ -59,7 +62,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
     std::fs::create_dir_all(&options.dhcp_confs)
         .map_err(|e| host::Error::io(format!("making {}", options.dhcp_confs.display()), e))?;
     options.confs_are_public = apply::is_public(&options.dhcp_confs);
-    let mut agent = Agent {
+    let agent = Agent {
         plugin: Plugin::new(transport.client(), PLUGIN_TOPIC),
         host: Arc::new(Mutex::new(Host::open()?)),
         listeners: Listeners::new(options.metadata_proxy_socket.clone()),
@@ -70,10 +73,8 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         unready: BTreeSet::new(),
         told: BTreeSet::new(),
     };
-    tokio::select! {
-        () = reports => Ok(()),
-        () = agent.serve_for_ever(&wake) => Ok(()),
-    }
+    service.run(agent).await;
+    Ok(())
 }
 
 struct Agent {
@@ -92,29 +93,8 @@ struct Agent {
     told: BTreeSet<String>,
 }
 
-impl Agent {
-    async fn serve_for_ever(&mut self, wake: &Wake) {
-        let mut audits = tokio::time::interval(self.options.resync_interval);
-        audits.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        audits.tick().await;
-        let mut audit = 0_usize;
-        loop {
-            tokio::select! {
-                () = wake.asked() => self.look_again(wake.take()).await,
-                _ = audits.tick() => {
-                    audit = audit.wrapping_add(1);
-                    self.forget_filters(audit);
-                    if audit.is_multiple_of(FULL_AUDITS) {
-                        self.look_again(Dirty { all: true, ..Dirty::default() }).await;
-                    } else {
-                        self.audit().await;
-                    }
-                }
-            }
-            self.tell_readiness().await;
-            self.count();
-        }
-    }
+impl Reconciler for Agent {
+    type Notes = Dirty;
 
     async fn look_again(&mut self, dirty: Dirty) {
         // Told again even when told before: the server asks for it anew.
@@ -136,6 +116,28 @@ impl Agent {
         }
     }
 
+    async fn audit(&mut self, number: usize) {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).forget(number, FILTER_AUDITS);
+        let failed = std::mem::take(&mut self.failed);
+        if failed.contains("") {
+            self.sync_all().await;
+            return;
+        }
+        let known: Vec<String> = self.networks.keys().filter(|id| !failed.contains(*id)).cloned().collect();
+        for network_id in failed {
+            self.refresh(&network_id).await;
+        }
+        self.serve(&known).await;
+    }
+
+    async fn conclude(&mut self) -> bool {
+        self.tell_readiness().await;
+        self.count();
+        self.failed.is_empty() && self.unready.is_empty()
+    }
+}
+
+impl Agent {
     /// Reads everything and drops what is no longer ours.
     async fn sync_all(&mut self) {
         self.failed.remove("");
@@ -318,24 +320,6 @@ impl Agent {
         if let Err(e) = self.plugin.call("release_dhcp_port", "1.0", args).await {
             tracing::warn!(network_id, "our port on network {network_id} is not given back: {e}");
         }
-    }
-
-    /// Looks whether the host still is as it was left, and tries again what failed.
-    async fn audit(&mut self) {
-        let failed = std::mem::take(&mut self.failed);
-        if failed.contains("") {
-            self.sync_all().await;
-            return;
-        }
-        let known: Vec<String> = self.networks.keys().filter(|id| !failed.contains(*id)).cloned().collect();
-        for network_id in failed {
-            self.refresh(&network_id).await;
-        }
-        self.serve(&known).await;
-    }
-
-    fn forget_filters(&self, audit: usize) {
-        self.host.lock().unwrap_or_else(PoisonError::into_inner).forget(audit, FILTER_AUDITS);
     }
 
     async fn tell_readiness(&mut self) {

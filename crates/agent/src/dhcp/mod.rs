@@ -4,8 +4,8 @@ mod agent;
 pub mod apply;
 pub mod desired;
 pub mod files;
+pub mod notes;
 pub mod options;
 pub mod port;
-pub mod wake;
 
 pub use agent::run;

@@ -103,6 +103,10 @@ pub struct Options {
     pub report_interval: u64,
     /// The agent's availability zone.
     pub availability_zone: String,
+    /// Whether the server notes each report in its log.
+    pub log_agent_heartbeats: bool,
+    /// The DHCP server, as it was configured.
+    pub dhcp_driver: String,
     /// Whether `dhcp_confs` can be read by any user: dnsmasq gives up root and reads its files again later.
     pub confs_are_public: bool,
 }
@@ -132,6 +136,8 @@ impl Options {
             resync_interval: Duration::from_secs(5),
             report_interval: 30,
             availability_zone: "nova".to_owned(),
+            log_agent_heartbeats: false,
+            dhcp_driver: "neutron.agent.linux.dhcp.Dnsmasq".to_owned(),
             confs_are_public: true,
         }
     }
@@ -169,6 +175,8 @@ impl Options {
             resync_interval: shared.resync_interval,
             report_interval: shared.report_interval,
             availability_zone: shared.availability_zone,
+            log_agent_heartbeats: shared.log_agent_heartbeats,
+            dhcp_driver: own.dhcp_driver,
             confs_are_public: true,
         })
     }

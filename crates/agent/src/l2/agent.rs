@@ -1,9 +1,7 @@
 //! The loop of the L2 agent.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host::netlink::Monitor;
 use host::{Error as HostError, Netns};
@@ -16,12 +14,15 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::config::{Firewall, L2Config};
 use super::driver::Driver;
-use super::endpoint::{Inbox, Notes, listen};
+use super::endpoint::{Notes, listen};
 use super::extension::{self, Extension};
 use super::firewall::is_trusted;
 use super::linuxbridge::Wired;
 use super::server::{CallError, Server};
 use super::view::View;
+use crate::inbox::Inbox;
+use crate::metrics;
+use crate::plugin::{AgentState, Counters, report_for_ever};
 
 /// How long events are gathered before a pass: plugging a device causes several.
 const GATHER: Duration = Duration::from_millis(5);
@@ -58,27 +59,32 @@ pub async fn run(
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), AgentError> {
     let extensions = load(&config.agent.extensions)?;
-    let inbox = Arc::new(Inbox::default());
+    let inbox: Inbox<Notes> = Inbox::default();
     let (settings, place) = (config.clone(), ns.clone());
     // Listen and watch before the first look: nothing may come unseen in between.
     let _listeners = listen(transport, &config.host, &inbox);
     let mut monitor = Monitor::open(ns)?;
     let open = move || Driver::linux_bridge(settings, extensions, &place);
     let driver = tokio::task::spawn_blocking(open).await??;
+    let (state, binary) = (state(&driver, &config), driver.binary());
     let server = Server::new(transport.client(), driver.agent_id()?, config.host.clone());
-    let status = Arc::new(Status::default());
-    let reports =
-        Reports { server: server.clone(), state: state(&driver, &config), inbox: inbox.clone(), status };
-    let mut agent = Agent::new(driver, server, &config, inbox.clone(), reports.status.clone());
-    let report_every = Duration::from_secs_f64(config.agent.report_interval.max(1.0));
-    let reporter = AbortOnDrop(tokio::spawn(reports.run(report_every)));
+    let counters = Counters::default();
+    counters.starting(true);
+    let mut agent = Agent::new(driver, server, &config, inbox.clone(), counters.clone());
+    let (report_every, again) =
+        (Duration::from_secs_f64(config.agent.report_interval.max(1.0)), inbox.clone());
+    let way = transport.clone();
+    let _reporter = AbortOnDrop(tokio::spawn(async move {
+        let look_again = || again.note(|notes| notes.resync = true);
+        report_for_ever(&way, state, counters, report_every, look_again).await;
+    }));
     let mut poll = interval(Duration::from_secs(config.agent.polling_interval.max(1)));
     let mut verify = interval(VERIFY);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     verify.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = inbox.wake.notified() => sleep(GATHER).await,
+            () = inbox.woken() => sleep(GATHER).await,
             events = monitor.events() => {
                 events?;
                 sleep(GATHER).await;
@@ -87,13 +93,15 @@ pub async fn run(
             _ = verify.tick() => agent.verify = true,
             () = ended(&mut shutdown) => break,
         }
-        match agent.pass().await {
+        let started = Instant::now();
+        let passed = agent.pass().await;
+        metrics::pass(binary, started, passed.is_ok());
+        match passed {
             Ok(()) => _ = ready.send_replace(true),
             Err(AgentError::Torn(error)) => return Err(error.into()),
             Err(error) => tracing::error!(%error, "pass not finished; will be tried again"),
         }
     }
-    drop(reporter);
     Ok(())
 }
 
@@ -107,13 +115,6 @@ fn load(names: &[String]) -> Result<Vec<Extension>, AgentError> {
     names.iter().map(|name| find(name).ok_or_else(|| AgentError::Extension(name.clone()))).collect()
 }
 
-/// What both the loop and the reports know.
-#[derive(Debug, Default)]
-struct Status {
-    devices: AtomicUsize,
-    started: AtomicBool,
-}
-
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
@@ -123,48 +124,17 @@ impl Drop for AbortOnDrop {
 }
 
 /// The agent as the server's list shows it.
-fn state(driver: &Driver, config: &L2Config) -> Value {
+fn state(driver: &Driver, config: &L2Config) -> AgentState {
     let mut configurations = driver.configurations();
     configurations.insert("extensions".into(), json!(config.agent.extensions));
-    json!({
-        "binary": driver.binary(), "host": config.host, "topic": "N/A", "agent_type": driver.agent_type(),
-        "configurations": configurations, "resource_versions": {}, "start_flag": true,
-    })
-}
-
-/// The heartbeat.
-struct Reports {
-    server: Server,
-    state: Value,
-    inbox: Arc<Inbox>,
-    status: Arc<Status>,
-}
-
-impl Reports {
-    async fn run(mut self, every: Duration) {
-        let mut tick = interval(every);
-        loop {
-            tick.tick().await;
-            let devices = self.status.devices.load(Ordering::Relaxed);
-            if let Some(Value::Object(configurations)) = self.state.get_mut("configurations") {
-                configurations.insert("devices".into(), json!(devices));
-            }
-            let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string();
-            let started = self.status.started.load(Ordering::Relaxed);
-            match self.server.report(&self.state, &time).await {
-                Ok(answer) => {
-                    if answer.as_deref() == Some("revived") {
-                        tracing::info!("the server took this agent for dead; asking for everything again");
-                        self.inbox.note(|notes| notes.resync = true);
-                    }
-                    if let Some(state) = self.state.as_object_mut().filter(|_| started) {
-                        state.remove("start_flag");
-                        state.remove("resource_versions");
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "state not reported"),
-            }
-        }
+    configurations.insert("devices".into(), json!(0));
+    AgentState {
+        binary: driver.binary(),
+        host: config.host.clone(),
+        topic: "N/A",
+        agent_type: driver.agent_type(),
+        configurations: Value::Object(configurations),
+        availability_zone: None,
     }
 }
 
@@ -172,8 +142,8 @@ impl Reports {
 struct Agent {
     driver: Option<Driver>,
     server: Server,
-    inbox: Arc<Inbox>,
-    status: Arc<Status>,
+    inbox: Inbox<Notes>,
+    counters: Counters,
     filters: bool,
     devices_per_call: usize,
     view: View,
@@ -198,14 +168,14 @@ impl Agent {
         driver: Driver,
         server: Server,
         config: &L2Config,
-        inbox: Arc<Inbox>,
-        status: Arc<Status>,
+        inbox: Inbox<Notes>,
+        counters: Counters,
     ) -> Self {
         Agent {
             driver: Some(driver),
             server,
             inbox,
-            status,
+            counters,
             filters: config.firewall != Firewall::Noop,
             devices_per_call: config.devices_per_call,
             view: View::default(),
@@ -225,7 +195,7 @@ impl Agent {
         self.resync |= notes.resync;
         let refresh = self.resync;
         let devices = self.with_driver(|driver, _| driver.devices()).await??;
-        self.status.devices.store(devices.len(), Ordering::Relaxed);
+        self.counters.set([("devices", devices.len())]);
         self.take_notes(&notes, &devices).await?;
         let asked = std::mem::take(&mut self.pending);
         let affected = self.view.affected_by(&notes.groups);
@@ -258,7 +228,7 @@ impl Agent {
         learned?;
         self.resync = false;
         self.report_statuses(refresh).await?;
-        self.status.started.store(true, Ordering::Relaxed);
+        self.counters.starting(false);
         Ok(())
     }
 

@@ -2,14 +2,14 @@
 //! agent; what it does is decided by looking.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rpc::{BoxFuture, Endpoint, Failure, Listener, Transport};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
 
 use super::view::FdbMessage;
+use crate::inbox::Inbox;
 
 /// The topics an L2 agent listens to.
 const TOPICS: &[&str] = &[
@@ -45,38 +45,16 @@ pub struct Notes {
     pub resync: bool,
 }
 
-/// Where notes are left.
-#[derive(Debug, Default)]
-pub struct Inbox {
-    notes: Mutex<Notes>,
-    /// Woken with every note.
-    pub wake: Notify,
-}
-
-impl Inbox {
-    /// Takes all notes out.
-    #[must_use]
-    pub fn take(&self) -> Notes {
-        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Leaves a note.
-    pub fn note(&self, write: impl FnOnce(&mut Notes)) {
-        write(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        self.wake.notify_one();
-    }
-}
-
 /// Begins to listen on all topics of an L2 agent on `host`.
 #[must_use]
-pub fn listen(transport: &Transport, host: &str, inbox: &Arc<Inbox>) -> Vec<Listener> {
+pub fn listen(transport: &Transport, host: &str, inbox: &Inbox<Notes>) -> Vec<Listener> {
     let endpoint =
         || Arc::new(L2Endpoint { inbox: inbox.clone(), host: host.to_owned() }) as Arc<dyn Endpoint>;
     TOPICS.iter().map(|topic| transport.listen(topic, host, vec![endpoint()])).collect()
 }
 
 struct L2Endpoint {
-    inbox: Arc<Inbox>,
+    inbox: Inbox<Notes>,
     host: String,
 }
 

@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 const PLUGIN: &str = "q-plugin";
-const REPORTS: &str = "q-reports-plugin";
 
 /// The server, as one L2 agent sees it.
 #[derive(Clone)]
@@ -95,14 +94,5 @@ impl Server {
             "refresh_tunnels": refresh_tunnels,
         });
         self.ask(PLUGIN, "update_device_list", "1.8", args).await
-    }
-
-    /// Reports that the agent lives, at `time` (UTC, `YYYY-MM-DDTHH:MM:SS.ffffff`).
-    ///
-    /// # Errors
-    /// When the server cannot be reached or refuses.
-    pub async fn report(&self, state: &Value, time: &str) -> Result<Option<String>, CallError> {
-        let args = json!({"agent_state": {"agent_state": state}, "time": time});
-        self.ask(REPORTS, "report_state", "1.4", args).await
     }
 }

@@ -10,14 +10,16 @@ use model::l3::Router;
 use serde_json::{Value, json};
 
 use super::desired::{NAMESPACE_PREFIX, refusal};
+use super::notes::Dirty;
 use super::options::Options;
 use super::statuses::statuses;
 use super::tables::translated;
-use super::wake::{Dirty, Wake};
 use super::{apply, desired};
+use crate::inbox::Inbox;
 use crate::metadata::listeners::{Listeners, Site};
 use crate::netns::apply::{Announcement, Host};
-use crate::plugin::{AgentState, Counters, Plugin, report_for_ever};
+use crate::plugin::{AgentState, Counters, Plugin};
+use crate::reconciler::{Reconciler, Service};
 
 const TOPIC: &str = "l3_agent";
 const PLUGIN_TOPIC: &str = "q-l3-plugin";
@@ -26,10 +28,8 @@ const NETWORK_UPDATE_TOPIC: &str = "q-agent-notifier-network-update";
 /// Most routers in one request, and what it is halved to when the server is slow.
 const CHUNK_MAX: usize = 256;
 const CHUNK_MIN: usize = 32;
-/// In so many looks at the host all packet filters are read, a part of them each time; and every so many times
-/// the server is asked for everything.
+/// In so many looks at the host all packet filters are read, a part of them each time.
 const FILTER_AUDITS: usize = 3;
-const FULL_AUDITS: usize = 60;
 /// Announcements are repeated after these times: the device may not have been plugged in at first.
 const ANNOUNCE_AGAIN: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(4)];
@@ -39,9 +39,6 @@ const ANNOUNCE_AGAIN: [Duration; 3] =
 /// # Errors
 /// When the kernel refuses what nothing works without.
 pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<()> {
-    let wake = Wake::default();
-    let listen = |topic| transport.listen(topic, &options.host, vec![Arc::new(wake.clone())]);
-    let _listeners = [TOPIC, NETWORK_UPDATE_TOPIC].map(listen);
     let counters = Counters::default();
     let state = AgentState {
         binary: "neutron-l3-agent",
@@ -52,21 +49,27 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
             "agent_mode": "legacy", "handle_internal_only_routers": options.handle_internal_only_routers,
             "gateway_external_network_id": options.gateway_external_network_id.clone().unwrap_or_default(),
             "external_network_bridge": "", "use_namespaces": true, "router_id": "",
-            "interface_driver": "linuxbridge", "log_agent_heartbeats": false, "extensions": [],
-            "routers": 0, "ex_gw_ports": 0, "interfaces": 0, "floating_ips": 0,
+            "interface_driver": options.interface_driver, "log_agent_heartbeats": options.log_agent_heartbeats,
+            "extensions": [], "routers": 0, "ex_gw_ports": 0, "interfaces": 0, "floating_ips": 0,
         }),
-        availability_zone: options.availability_zone.clone(),
+        availability_zone: Some(options.availability_zone.clone()),
     };
-    let known = wake.clone();
-    let interval = Duration::from_secs(options.report_interval.max(1));
-    let reports = report_for_ever(transport.client(), state, counters.clone(), interval, move || known.all());
+    let service = Service {
+        transport,
+        topics: &[TOPIC, NETWORK_UPDATE_TOPIC],
+        inbox: Inbox::default(),
+        state,
+        counters: counters.clone(),
+        report_interval: Duration::from_secs(options.report_interval.max(1)),
+        resync_interval: options.resync_interval,
+    };
     let mut options = options;
     // Daemons run elsewhere than we do.
     for path in [&mut options.ra_confs, &mut options.external_pids] {
         *path = std::path::absolute(&*path)
             .map_err(|e| host::Error::io(format!("finding {}", path.display()), e))?;
     }
-    let mut agent = Agent {
+    let agent = Agent {
         plugin: Plugin::new(transport.client(), PLUGIN_TOPIC),
         host: Arc::new(Mutex::new(Host::open()?)),
         listeners: Listeners::new(options.metadata_proxy_socket.clone()),
@@ -77,10 +80,8 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         failed_all: false,
         chunk: CHUNK_MAX,
     };
-    tokio::select! {
-        () = reports => Ok(()),
-        () = agent.serve_for_ever(&wake) => Ok(()),
-    }
+    service.run(agent).await;
+    Ok(())
 }
 
 struct Agent {
@@ -105,28 +106,8 @@ struct Hosted {
     translations: BTreeMap<IpAddr, IpAddr>,
 }
 
-impl Agent {
-    async fn serve_for_ever(&mut self, wake: &Wake) {
-        let mut audits = tokio::time::interval(self.options.resync_interval);
-        audits.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        audits.tick().await;
-        let mut audit = 0_usize;
-        loop {
-            tokio::select! {
-                () = wake.asked() => self.look_again(wake.take()).await,
-                _ = audits.tick() => {
-                    audit = audit.wrapping_add(1);
-                    self.host.lock().unwrap_or_else(PoisonError::into_inner).forget(audit, FILTER_AUDITS);
-                    if self.failed_all || audit.is_multiple_of(FULL_AUDITS) {
-                        self.sync_all().await;
-                    } else {
-                        self.audit().await;
-                    }
-                }
-            }
-            self.count();
-        }
-    }
+impl Reconciler for Agent {
+    type Notes = Dirty;
 
     async fn look_again(&mut self, dirty: Dirty) {
         if dirty.all {
@@ -142,6 +123,24 @@ impl Agent {
         self.read(&ids.into_iter().collect::<Vec<_>>()).await;
     }
 
+    async fn audit(&mut self, number: usize) {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).forget(number, FILTER_AUDITS);
+        if self.failed_all {
+            return self.sync_all().await;
+        }
+        let failed: Vec<String> = std::mem::take(&mut self.failed).into_iter().collect();
+        let known: Vec<String> = self.routers.keys().filter(|id| !failed.contains(id)).cloned().collect();
+        self.read(&failed).await;
+        self.serve(&known).await;
+    }
+
+    async fn conclude(&mut self) -> bool {
+        self.count();
+        !self.failed_all && self.failed.is_empty()
+    }
+}
+
+impl Agent {
     /// Reads everything and drops what is no longer ours, whoever left it.
     async fn sync_all(&mut self) {
         self.failed_all = false;
@@ -315,14 +314,6 @@ impl Agent {
             }
             Err(e) => tracing::error!(router_id = id, "clearing router {id} away broke off: {e}"),
         }
-    }
-
-    /// Looks whether the host still is as it was left, and tries again what failed.
-    async fn audit(&mut self) {
-        let failed: Vec<String> = std::mem::take(&mut self.failed).into_iter().collect();
-        let known: Vec<String> = self.routers.keys().filter(|id| !failed.contains(id)).cloned().collect();
-        self.read(&failed).await;
-        self.serve(&known).await;
     }
 
     fn count(&self) {

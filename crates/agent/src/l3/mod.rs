@@ -3,10 +3,10 @@
 mod agent;
 pub mod apply;
 pub mod desired;
+pub mod notes;
 pub mod options;
 pub mod radvd;
 pub mod statuses;
 pub mod tables;
-pub mod wake;
 
 pub use agent::run;

@@ -83,6 +83,10 @@ pub struct Options {
     pub report_interval: u64,
     /// The agent's availability zone.
     pub availability_zone: String,
+    /// Whether the server notes each report in its log.
+    pub log_agent_heartbeats: bool,
+    /// How devices are plugged in, as it was configured.
+    pub interface_driver: String,
 }
 
 impl Options {
@@ -108,6 +112,8 @@ impl Options {
             resync_interval: Duration::from_secs(5),
             report_interval: 30,
             availability_zone: "nova".to_owned(),
+            log_agent_heartbeats: false,
+            interface_driver: "linuxbridge".to_owned(),
         }
     }
 
@@ -155,6 +161,8 @@ impl Options {
             resync_interval: shared.resync_interval,
             report_interval: shared.report_interval,
             availability_zone: shared.availability_zone,
+            log_agent_heartbeats: shared.log_agent_heartbeats,
+            interface_driver: shared.interface_driver,
         })
     }
 }

@@ -51,12 +51,13 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         configurations: json!({
             "metadata_proxy_socket": options.metadata_proxy_socket,
             "nova_metadata_host": options.nova_metadata_host,
-            "nova_metadata_port": options.nova_metadata_port, "log_agent_heartbeats": false,
+            "nova_metadata_port": options.nova_metadata_port,
+            "log_agent_heartbeats": options.log_agent_heartbeats,
         }),
-        availability_zone: options.availability_zone.clone(),
+        availability_zone: None,
     };
     let interval = Duration::from_secs(options.report_interval.max(1));
-    let reports = report_for_ever(transport.client(), state, Counters::default(), interval, || {});
+    let reports = report_for_ever(transport, state, Counters::default(), interval, || {});
     let proxy = Arc::new(Proxy {
         lookup: Lookup::new(Plugin::new(transport.client(), PLUGIN_TOPIC)),
         nova: Client::builder(TokioExecutor::new()).build_http(),

@@ -49,8 +49,8 @@ pub struct Options {
     pub nova_client_priv_key: String,
     /// Seconds between reports to the server.
     pub report_interval: u64,
-    /// The agent's availability zone.
-    pub availability_zone: String,
+    /// Whether the server notes each report in its log.
+    pub log_agent_heartbeats: bool,
 }
 
 impl Options {
@@ -67,7 +67,7 @@ impl Options {
             nova_client_cert: String::new(),
             nova_client_priv_key: String::new(),
             report_interval: 30,
-            availability_zone: "nova".to_owned(),
+            log_agent_heartbeats: false,
         }
     }
 
@@ -98,7 +98,7 @@ impl Options {
             nova_client_cert: own.nova_client_cert,
             nova_client_priv_key: own.nova_client_priv_key,
             report_interval: shared.report_interval,
-            availability_zone: shared.availability_zone,
+            log_agent_heartbeats: shared.log_agent_heartbeats,
         };
         match options.refusal() {
             Some(text) => Err(refusal(config, "nova_metadata_protocol", text)),

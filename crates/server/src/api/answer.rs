@@ -23,6 +23,8 @@ pub enum Content {
     Json(Vec<u8>),
     /// Plain words, as upstream's framework writes them outside of the API.
     Plain(String),
+    /// A page.
+    Html(String),
 }
 
 impl Reply {
@@ -60,6 +62,7 @@ impl Reply {
             Content::Nothing => Response::new(HttpBody::empty()),
             Content::Json(bytes) => with_type(HttpBody::from(bytes), "application/json"),
             Content::Plain(text) => with_type(HttpBody::from(text), "text/plain; charset=UTF-8"),
+            Content::Html(text) => with_type(HttpBody::from(text), "text/html; charset=UTF-8"),
         };
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -3,9 +3,11 @@
 //! A request's way: [`route`] finds what is meant, [`auth`] who asks, [`admit`] what the body says,
 //! [`pipeline`] does it inside one transaction, [`view`] writes the answer.
 
+pub mod access;
 pub mod admit;
 pub mod answer;
 pub mod auth;
+pub mod health;
 pub mod list;
 pub mod pipeline;
 pub mod query;
@@ -24,9 +26,12 @@ use axum::response::Response;
 use axum::serve::ListenerExt;
 use http::HeaderMap;
 use http_body_util::{BodyExt, Limited};
+use oslo::context::Context;
 use route::Place;
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// The longest body that is read; upstream sets no limit of its own.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -48,7 +53,8 @@ pub async fn serve_on(
             tracing::debug!(%error, "TCP_NODELAY");
         }
     });
-    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 /// One request, taken apart.
@@ -81,11 +87,23 @@ impl Asked {
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let request_id = format!("req-{}", app.fresh_id());
-    let reply = match read(request).await {
-        Ok(asked) => answer(&app, &asked, &request_id).await,
-        Err(fault) => fault.into(),
+    let access = access::Access::begin(&app, &request);
+    let span = oslo::log::request_span(&request_id);
+    let work = async move {
+        let reply = match read(request).await {
+            Ok(asked) if asked.path == health::PATH => healthcheck(&app, &asked),
+            Ok(asked) => answer(&app, &asked, &request_id).await,
+            Err(fault) => fault.into(),
+        };
+        let response = reply.into_response(&request_id);
+        access.end(&response);
+        response
     };
-    reply.into_response(&request_id)
+    work.instrument(span).await
+}
+
+fn healthcheck(app: &App, asked: &Asked) -> Reply {
+    health::answer(&app.health, asked.method.as_str(), asked.header("accept"), app.port)
 }
 
 async fn read(request: Request) -> Result<Asked, Fault> {
@@ -110,8 +128,21 @@ async fn answer(app: &App, asked: &Asked, request_id: &str) -> Reply {
     }
     let ctx = auth::noauth(&asked.headers, request_id.to_string());
     let ctx = pipeline::with_powers(app, ctx);
+    name_caller(&ctx);
     let rq = Rq { app, ctx: &ctx };
     resource(rq, asked, place).await.unwrap_or_else(Reply::from)
+}
+
+/// Lines of the log that belong to this request name who asks from now on.
+fn name_caller(ctx: &Context) {
+    let span = tracing::Span::current();
+    for (field, value) in
+        [("user", &ctx.user_id), ("project", &ctx.project_id), ("system_scope", &ctx.system_scope)]
+    {
+        if let Some(value) = value {
+            span.record(field, value.as_str());
+        }
+    }
 }
 
 /// Whether the client takes JSON at all.

@@ -271,7 +271,11 @@ impl Db {
                     why = reason;
                     Duration::from_millis(100 << attempt).min(PAUSE_MAX)
                 }
-                other => return other,
+                Ok(done) => {
+                    crate::metrics::transaction(attempt);
+                    return Ok(done);
+                }
+                Err(stop) => return Err(stop),
             };
             tokio::time::sleep(pause).await;
         }

@@ -2,11 +2,10 @@
 //! so nothing else is taken from them.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rpc::{BoxFuture, Endpoint, Failure};
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
+
+use crate::inbox::Notes;
 
 /// What to look at again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,78 +20,34 @@ pub struct Dirty {
     pub ports: BTreeSet<String>,
 }
 
-/// Collects what messages say until the agent comes round to it.
-#[derive(Debug, Clone, Default)]
-pub struct Wake(Arc<Inner>);
+impl Notes for Dirty {
+    const VERSION: &'static str = "1.0";
 
-#[derive(Debug, Default)]
-struct Inner {
-    dirty: Mutex<Dirty>,
-    notify: Notify,
-}
-
-impl Wake {
-    /// Asks for a look at everything.
-    pub fn all(&self) {
-        self.lock().all = true;
-        self.0.notify.notify_one();
-    }
-
-    /// What was asked for since the last time.
-    pub fn take(&self) -> Dirty {
-        std::mem::take(&mut *self.lock())
-    }
-
-    /// Waits until something is asked for.
-    pub async fn asked(&self) {
-        self.0.notify.notified().await;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Dirty> {
-        self.0.dirty.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes note of one message; false when the method is unknown.
-    fn note(&self, method: &str, payload: &Value) -> bool {
+    fn take_note(&mut self, method: &str, args: &Map<String, Value>) -> bool {
+        let payload = args.get("payload").unwrap_or(&Value::Null);
         let text = |path: &str| payload.pointer(path).and_then(Value::as_str).map(str::to_owned);
-        let mut dirty = self.lock();
         match method {
-            "network_create_end" | "network_update_end" => dirty.networks.extend(text("/network/id")),
-            "network_delete_end" => dirty.networks.extend(text("/network_id")),
-            "subnet_create_end" | "subnet_update_end" => dirty.networks.extend(text("/subnet/network_id")),
-            "subnet_delete_end" => dirty.subnets.extend(text("/subnet_id")),
+            "network_create_end" | "network_update_end" => self.networks.extend(text("/network/id")),
+            "network_delete_end" => self.networks.extend(text("/network_id")),
+            "subnet_create_end" | "subnet_update_end" => self.networks.extend(text("/subnet/network_id")),
+            "subnet_delete_end" => self.subnets.extend(text("/subnet_id")),
             "port_create_end" | "port_update_end" => {
-                dirty.networks.extend(text("/port/network_id"));
-                dirty.ports.extend(text("/port/id"));
+                self.networks.extend(text("/port/network_id"));
+                self.ports.extend(text("/port/id"));
             }
             "port_delete_end" => match text("/network_id") {
-                Some(network) => dirty.networks.extend([network]),
+                Some(network) => self.networks.extend([network]),
                 // Older servers name the port only.
-                None => dirty.all = true,
+                None => self.all = true,
             },
-            "agent_updated" => dirty.all = true,
+            "agent_updated" => self.all = true,
             _ => return false,
         }
-        drop(dirty);
-        self.0.notify.notify_one();
         true
     }
-}
 
-impl Endpoint for Wake {
-    fn version(&self) -> &str {
-        "1.0"
-    }
-
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
-        let payload = args.get("payload").cloned().unwrap_or(Value::Null);
-        let known = self.note(method, &payload);
-        Box::pin(async move { if known { Ok(Value::Null) } else { Err(Failure::no_such_method(method)) } })
+    fn want_all(&mut self) {
+        self.all = true;
     }
 }
 
@@ -102,9 +57,9 @@ mod tests {
     use serde_json::json;
 
     fn noted(method: &str, payload: &Value) -> Dirty {
-        let wake = Wake::default();
-        assert!(wake.note(method, payload));
-        wake.take()
+        let mut dirty = Dirty::default();
+        assert!(dirty.take_note(method, json!({"payload": payload}).as_object().unwrap()));
+        dirty
     }
 
     #[test]
@@ -127,6 +82,6 @@ mod tests {
         let all = Dirty { all: true, ..Dirty::default() };
         assert_eq!(noted("agent_updated", &json!({"admin_state_up": true})), all);
         assert_eq!(noted("port_delete_end", &json!({"port_id": "p"})), all);
-        assert!(!Wake::default().note("reboot", &json!({})));
+        assert!(!Dirty::default().take_note("reboot", &Map::new()));
     }
 }
