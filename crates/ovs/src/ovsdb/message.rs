@@ -161,7 +161,7 @@ mod tests {
         }
         let mut odd = Splitter::default();
         odd.feed(b"HTTP/1.1 400");
-        assert!(odd.next().is_err());
+        assert!(odd.next_text().is_err());
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Switch {
 
     pub fn start_vswitchd(&mut self) {
         self.vswitchd = Some(self.daemon("ovs-vswitchd", &["--disable-system"]));
-        self.sh("ovs-vsctl --timeout=20 show");
+        self.sh("ovs-vsctl --timeout=20 set open_vswitch . external_ids:started=$$");
     }
 
     pub fn stop_database(&mut self) {
