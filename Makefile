@@ -13,7 +13,7 @@ AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 
 SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
 LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 
-.PHONY: help setup services build demo run stop test check deny bench sample
+.PHONY: help setup services build demo guide-liberty run stop test check deny bench sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -30,6 +30,9 @@ build: setup ## The release binary: target/release/neutron
 
 demo: build ## One cloud on this machine, shown on real packets, and gone again
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab demo
+
+guide-liberty: build services ## The Liberty guide on two simulated machines, as printed and mended
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab guide-liberty
 
 run: build ## The demonstration's cloud, left standing
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab run

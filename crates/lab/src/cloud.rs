@@ -4,14 +4,13 @@
 //! `tunnel` the network between hosts that VXLAN would use.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use serde_json::Value;
 
 use crate::host::{Host, Life};
 use crate::report::{within, words};
 use crate::underlay::Underlay;
+use crate::users::Users;
 
 /// The host that runs Neutron.
 pub const CONTROLLER: &str = "controller";
@@ -80,17 +79,8 @@ impl Cloud {
         underlay.plug("provider", &outside, "eth0", Some(&format!("{GATEWAY}/24")))?;
         outside.run(&["ip", "address", "add", &format!("{INTERNET}/32"), "dev", "lo"])?;
         let cloud = Self { programs, underlay, controller, outside, life };
-        cloud.write("/etc/neutron/neutron.conf", &config())?;
+        cloud.controller.write("/etc/neutron/neutron.conf", &config())?;
         Ok(cloud)
-    }
-
-    /// Writes a file on the controller.
-    fn write(&self, path: &str, text: &str) -> io::Result<()> {
-        let path = self.controller.path(path);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::write(path, text)
     }
 
     /// Starts `neutron standalone` and waits for its first answer; returns how long that took.
@@ -124,45 +114,6 @@ impl Cloud {
         self.controller.sh(&line).map(|_| ()).map_err(words)
     }
 
-    /// The last lines of the standalone's log.
-    pub fn log_end(&self) -> String {
-        self.controller.run(&["tail", "-n", "20", LOG_FILE]).unwrap_or_default()
-    }
-
-    /// Runs a users' command on the controller and returns what it prints.
-    ///
-    /// # Errors
-    /// It fails; the words hold what it said.
-    pub fn neutron(&self, args: &[&str]) -> Result<String, String> {
-        let program = self.programs.neutron.display().to_string();
-        let mut all = vec![program.as_str()];
-        all.extend(args);
-        self.controller.run(&all).map_err(words)
-    }
-
-    /// Runs a users' command that prints one object, and returns it.
-    ///
-    /// # Errors
-    /// See [`Cloud::neutron`].
-    pub fn object(&self, args: &[&str]) -> Result<Value, String> {
-        let mut all = args.to_vec();
-        all.extend(["-f", "json"]);
-        let out = self.neutron(&all)?;
-        serde_json::from_str(&out).map_err(|error| format!("{error}: {out}"))
-    }
-
-    /// A field of an object that a users' command prints.
-    ///
-    /// # Errors
-    /// See [`Cloud::neutron`], or it has no such field.
-    pub fn field(&self, args: &[&str], field: &str) -> Result<String, String> {
-        match &self.object(args)?[field] {
-            Value::String(text) => Ok(text.clone()),
-            Value::Null => Err(format!("{} says nothing of {field}", args.join(" "))),
-            other => Ok(other.to_string()),
-        }
-    }
-
     /// The processes whose end ends the cloud.
     pub fn holders(&self) -> Vec<u32> {
         vec![self.underlay.holder(), self.outside.holder(), self.controller.holder()]
@@ -178,6 +129,27 @@ impl Cloud {
             "setsid {lab} nova-metadata {METADATA_PORT} {METADATA_SECRET} </dev/null >>/run/nova-metadata.log 2>&1 &"
         );
         self.controller.sh(&line).map(|_| ()).map_err(words)
+    }
+}
+
+impl Users for Cloud {
+    fn neutron(&self, args: &[&str]) -> Result<String, String> {
+        let program = self.programs.neutron.display().to_string();
+        let mut all = vec![program.as_str()];
+        all.extend(args);
+        self.controller.run(&all).map_err(words)
+    }
+
+    fn host(&self, _name: &str) -> &Host {
+        &self.controller
+    }
+
+    fn lab(&self) -> (&Path, Life) {
+        (&self.programs.lab, self.life)
+    }
+
+    fn log_end(&self) -> String {
+        self.controller.run(&["tail", "-n", "20", LOG_FILE]).unwrap_or_default()
     }
 }
 

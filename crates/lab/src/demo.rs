@@ -2,7 +2,7 @@
 
 pub mod guide;
 mod instances;
-mod reach;
+pub mod reach;
 mod security;
 
 use std::path::Path;
@@ -12,6 +12,7 @@ use crate::cloud::{Cloud, Programs};
 use crate::host::Life;
 use crate::instance::Instance;
 use crate::report::{Report, words};
+use crate::users::Users;
 
 /// Where downloads are kept between runs.
 pub const CACHE: &str = ".lab";

@@ -159,6 +159,18 @@ impl Host {
         inside.join().map_err(|_| io::Error::other("the thread inside ended"))?
     }
 
+    /// Writes a file inside, with the folders above it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, path: &str, text: &str) -> io::Result<()> {
+        let path = self.path(path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, text)
+    }
+
     /// A path inside, as the machine sees it.
     pub fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{inside}", self.pid))

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::cloud::{CONTROLLER, Cloud};
+use crate::cloud::CONTROLLER;
 use crate::host::Host;
 use crate::report::{within, words};
+use crate::users::Users;
 
 /// How many characters of a port's id its tap's name holds.
 const TAP_ID_CHARS: usize = 11;
@@ -35,12 +36,26 @@ impl Plug {
     ///
     /// # Errors
     /// Neutron refuses.
-    pub fn create(cloud: &Cloud, network: &str, name: &str, more: &[&str]) -> Result<Self, String> {
+    pub fn create(cloud: &dyn Users, network: &str, name: &str, more: &[&str]) -> Result<Self, String> {
+        Self::create_on(cloud, CONTROLLER, network, name, more)
+    }
+
+    /// Makes a port for an instance on a host.
+    ///
+    /// # Errors
+    /// Neutron refuses.
+    pub fn create_on(
+        cloud: &dyn Users,
+        host: &str,
+        network: &str,
+        name: &str,
+        more: &[&str],
+    ) -> Result<Self, String> {
         let device = uuid()?;
         let mut args = vec!["port-create", network, "--name", name, "--device-id", &device];
         args.extend(["--device-owner", "compute:nova"]);
         args.extend(more);
-        args.extend(["--binding:host_id", CONTROLLER]);
+        args.extend(["--binding:host_id", host]);
         let port = cloud.object(&args)?;
         let text = |key: &str| port[key].as_str().unwrap_or_default().to_owned();
         let ips = port["fixed_ips"].as_array().into_iter().flatten();
@@ -62,7 +77,7 @@ impl Plug {
     ///
     /// # Errors
     /// It does not become so.
-    pub fn wait_active(&self, cloud: &Cloud) -> Result<(), String> {
+    pub fn wait_active(&self, cloud: &dyn Users) -> Result<(), String> {
         within(ACTIVE_MAX, || {
             let status = cloud.field(&["port-show", &self.port, "-F", "status"], "status")?;
             if status == "ACTIVE" { Ok(()) } else { Err(format!("port {} is {status}", self.port)) }
@@ -84,11 +99,27 @@ impl Instance {
     ///
     /// # Errors
     /// Neutron refuses, a device cannot be made, or the port does not become ACTIVE.
-    pub fn boot(cloud: &Cloud, network: &str, name: &str, more: &[&str]) -> Result<Self, String> {
-        let plug = Plug::create(cloud, network, name, more)?;
-        let host = Host::start(&cloud.programs.lab, name, cloud.life).map_err(words)?;
+    pub fn boot(cloud: &dyn Users, network: &str, name: &str, more: &[&str]) -> Result<Self, String> {
+        Self::boot_on(cloud, CONTROLLER, network, name, more)
+    }
+
+    /// As [`Instance::boot`], on a host by its name.
+    ///
+    /// # Errors
+    /// As [`Instance::boot`].
+    pub fn boot_on(
+        cloud: &dyn Users,
+        on: &str,
+        network: &str,
+        name: &str,
+        more: &[&str],
+    ) -> Result<Self, String> {
+        let plug = Plug::create_on(cloud, on, network, name, more)?;
+        let (lab, life) = cloud.lab();
+        let host = Host::start(lab, name, life).map_err(words)?;
+        let place = cloud.host(on);
         let made = Command::new("nsenter")
-            .args(["-t", &cloud.controller.pid().to_string(), "-n", "ip", "link", "add", &plug.tap()])
+            .args(["-t", &place.pid().to_string(), "-n", "ip", "link", "add", &plug.tap()])
             .args(["type", "veth", "peer", "name", "eth0", "address", &plug.mac])
             .args(["netns", &host.pid().to_string()])
             .output()
@@ -96,7 +127,7 @@ impl Instance {
         if !made.status.success() {
             return Err(String::from_utf8_lossy(&made.stderr).into_owned());
         }
-        cloud.controller.run(&["ip", "link", "set", &plug.tap(), "up"]).map_err(words)?;
+        place.run(&["ip", "link", "set", &plug.tap(), "up"]).map_err(words)?;
         host.run(&["ip", "link", "set", "eth0", "up"]).map_err(words)?;
         plug.wait_active(cloud)?;
         Ok(Self { host, plug })

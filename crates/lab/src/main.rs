@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--quick]
+       lab guide-liberty
        lab services up|down|env
        lab with-services -- COMMAND...
 ";
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
         ["nova-metadata", port, secret] => {
             number(port).and_then(|port| lab::tools::nova_metadata(port, secret))
         }
+        ["nova", conf] => lab::nova::serve(std::path::Path::new(conf)),
+        ["guide-liberty"] => guide(),
         ["talk-serve", port] => number(port).and_then(lab::tools::talk_serve),
         ["talk-to", address] => lab::tools::talk_to(address),
         ["relay", listen, pid, connect] => {
@@ -64,6 +67,13 @@ fn demo() -> std::io::Result<()> {
     match lab::demo::run()? {
         true => Ok(()),
         false => Err(std::io::Error::other("the demonstration failed")),
+    }
+}
+
+fn guide() -> std::io::Result<()> {
+    match lab::guide::run()? {
+        true => Ok(()),
+        false => Err(std::io::Error::other("the guide does not work as it should")),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::demo::{CACHE, guide};
 use crate::host::Life;
 use crate::instance::Instance;
 use crate::lasting;
+use crate::users::Users;
 
 /// Where the API is, on the controller and usually on this machine.
 pub const API: &str = "127.0.0.1:9696";

@@ -14,7 +14,8 @@ const TALK_EVERY: Duration = Duration::from_millis(50);
 /// The talker gives up after that long without an answer.
 const SILENCE_MAX: Duration = Duration::from_millis(1500);
 
-fn say(text: &str) -> io::Result<()> {
+/// Says something on standard output, at once.
+pub(crate) fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
@@ -34,7 +35,8 @@ pub fn nova_metadata(port: u16, secret: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn answer_metadata(stream: TcpStream, secret: &str) -> io::Result<()> {
+/// Answers one question for metadata: instance, tenant and signature are written down.
+pub(crate) fn answer_metadata(stream: TcpStream, secret: &str) -> io::Result<()> {
     stream.set_read_timeout(Some(SILENCE_MAX))?;
     let mut stream = BufReader::new(stream);
     let mut request = String::new();

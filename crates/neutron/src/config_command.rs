@@ -45,6 +45,7 @@ fn check(files: &[PathBuf]) -> (String, bool) {
     config.declare(&options::declared());
     let mut problems = config.review(&options::declared(), &options::idle());
     problems.extend(options::unreadable(&config));
+    problems.extend(crate::review::problems(&config));
     let fine = problems.iter().all(|p| p.gravity == Gravity::Note);
     let mut report = String::new();
     for problem in &problems {

@@ -10,6 +10,7 @@ mod memory;
 mod metrics;
 mod options;
 mod parts;
+mod review;
 mod roles;
 mod run;
 mod search;

@@ -3,6 +3,7 @@
 use crate::memory;
 use crate::options::ProcessOptions;
 use crate::parts::Process;
+use crate::review;
 use crate::roles::Role;
 use crate::search::Search;
 use crate::service::{self, Args, Asked, Signals};
@@ -113,6 +114,7 @@ fn start(setup: &Setup) -> Result<(), String> {
     let config = setup.config()?;
     oslo::log::start(&config, setup.role.program())?;
     service::log_review(&config);
+    review::log(setup.role, &config, &setup.search);
     memory::limit_pools();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("the runtime does not start: {e}"))?;

@@ -8,6 +8,9 @@ const DISTRIBUTION_FILE: &str = "/usr/share/neutron/neutron-dist.conf";
 /// The folder of the files that are named by their place in it.
 const ETC: &str = "/etc/neutron";
 
+/// How many letters a name may lack to be taken for another one.
+const LETTERS_LOST_MAX: usize = 2;
+
 /// Files and folders to be read, in order: later ones win.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
@@ -52,13 +55,35 @@ impl Search {
         }
     }
 
+    /// Files whose names are those of files that are missing but for letters at the end (`.in` for `.ini`).
+    pub fn misnamed(&self, is_there: impl Fn(&Path) -> bool) -> Vec<String> {
+        let missing = self.looked_for.iter().filter(|path| !is_there(path));
+        let near = |path: &PathBuf| {
+            let wanted = path.to_string_lossy().into_owned();
+            let cut =
+                (1..=LETTERS_LOST_MAX).filter_map(|lost| wanted.get(..wanted.len().saturating_sub(lost)));
+            let found = cut.map(PathBuf::from).find(|name| is_there(name))?;
+            Some(format!(
+                "{}:1: nobody reads a file of this name; call it {} ('mv {} {wanted}')",
+                found.display(),
+                path.file_name().unwrap_or_default().to_string_lossy(),
+                found.display()
+            ))
+        };
+        missing.filter_map(near).collect()
+    }
+
     /// What a service says that found no file at all.
     pub fn in_vain(&self, program: &str, needs: &str) -> String {
         let looked: Vec<String> = self.looked_for.iter().map(|path| path.display().to_string()).collect();
-        format!(
-            "{program} has no configuration file: none is named by --config-file and none of {} is there\n{needs}",
+        let mut said = format!(
+            "{program} has no configuration file: none is named by --config-file and none of {} is there\n",
             looked.join(", ")
-        )
+        );
+        for hint in self.misnamed(Path::exists) {
+            said += &format!("{hint}\n");
+        }
+        said + needs
     }
 }
 
@@ -101,5 +126,20 @@ mod tests {
         for path in ["/etc/neutron/neutron.conf", "/etc/neutron/plugin.ini", "write one"] {
             assert!(said.contains(path), "{said}");
         }
+    }
+
+    #[test]
+    fn a_name_that_lacks_a_letter_is_noticed() {
+        let search =
+            Search::of("neutron-linuxbridge-agent", &["plugins/ml2/linuxbridge_agent.ini"], None, |_| false);
+        let there = Path::new("/etc/neutron/plugins/ml2/linuxbridge_agent.in");
+        let said = search.misnamed(|path| path == there);
+        assert_eq!(
+            said,
+            ["/etc/neutron/plugins/ml2/linuxbridge_agent.in:1: nobody reads a file of this name; call it \
+              linuxbridge_agent.ini ('mv /etc/neutron/plugins/ml2/linuxbridge_agent.in \
+              /etc/neutron/plugins/ml2/linuxbridge_agent.ini')"]
+        );
+        assert!(search.misnamed(|_| false).is_empty());
     }
 }

@@ -236,6 +236,11 @@ fn check_groups(config: &Config, vxlan: &Vxlan) -> Result<(), Problem> {
     Err(problem(config, "vxlan", "vxlan_group", text))
 }
 
+/// What is wrong with the name of what enforces security groups, if anything is.
+pub fn firewall_problem(config: &Config) -> Option<Problem> {
+    SecurityGroupOptions::load(config).and_then(|options| firewall(config, &options)).err()
+}
+
 /// What enforces security groups. A name nobody knows must not leave instances unprotected.
 fn firewall(config: &Config, options: &SecurityGroupOptions) -> Result<Firewall, Problem> {
     if !options.enable_security_group {

@@ -16,4 +16,4 @@ pub mod server;
 pub mod view;
 
 pub use agent::{AgentError, run};
-pub use config::L2Config;
+pub use config::{L2Config, firewall_problem};

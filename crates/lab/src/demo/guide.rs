@@ -4,6 +4,7 @@ use super::Show;
 use crate::cloud::Cloud;
 use crate::instance::ping;
 use crate::report::{within, words};
+use crate::users::Users;
 use std::time::Duration;
 
 /// How long agents may take to report, and what they wire to be there.

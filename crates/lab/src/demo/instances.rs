@@ -9,6 +9,7 @@ use super::{Instances, Show};
 use crate::cloud::Cloud;
 use crate::instance::Instance;
 use crate::report::{within, words};
+use crate::users::Users;
 use crate::vm::{self, Machine};
 
 /// How long an address may take to be there by router advertisement.

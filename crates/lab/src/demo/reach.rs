@@ -3,8 +3,10 @@
 use super::guide::router_address;
 use super::{Instances, Show};
 use crate::cloud::{Cloud, INTERNET};
+use crate::host::Host;
 use crate::instance::{Instance, ping_in_vain};
 use crate::report::words;
+use crate::users::Users;
 
 /// Shows the section.
 ///
@@ -21,20 +23,25 @@ pub fn run(show: &mut Show<'_>, instances: &Instances) -> Result<(), String> {
     });
     let router = router_address(cloud)?;
     let expects = format!("three answers, and the outside sees {router}");
-    show.try_step(&format!("ping {INTERNET} from vm1"), &expects, || seen_outside(cloud, first, &router));
+    show.try_step(&format!("ping {INTERNET} from vm1"), &expects, || {
+        seen_outside(&cloud.outside, first, &router)
+    });
     floating(show, first)
 }
 
 /// Pings the world and looks at the wire for the address it comes from.
-fn seen_outside(cloud: &Cloud, from: &Instance, expected: &str) -> Result<String, String> {
+///
+/// # Errors
+/// No answer came, or it comes from another address.
+pub fn seen_outside(outside: &Host, from: &Instance, expected: &str) -> Result<String, String> {
     let watch = format!(
         "timeout 8 tcpdump -l -n -i eth0 -c 3 'icmp[icmptype] == icmp-echo and dst host {INTERNET}' 2>/dev/null \
          >/run/seen & sleep 0.3"
     );
-    cloud.outside.sh(&watch).map_err(words)?;
+    outside.sh(&watch).map_err(words)?;
     let pinged = from.ping(INTERNET)?;
     std::thread::sleep(std::time::Duration::from_millis(300));
-    let seen = cloud.outside.run(&["cat", "/run/seen"]).map_err(words)?;
+    let seen = outside.run(&["cat", "/run/seen"]).map_err(words)?;
     let line = seen.lines().next().unwrap_or_default().to_owned();
     if line.contains(&format!("IP {expected} > {INTERNET}")) {
         Ok(format!("{pinged}\n{line}"))
@@ -60,7 +67,7 @@ fn floating(show: &mut Show<'_>, first: &Instance) -> Result<(), String> {
     show.typed(&format!("floatingip-associate {} {}", id.trim(), first.plug.port))?;
     let address = floating_address(cloud)?;
     show.try_step(&format!("ping {INTERNET} from vm1"), &format!("the outside sees {address} now"), || {
-        crate::report::within(super::guide::WIRED_MAX, || seen_outside(cloud, first, &address))
+        crate::report::within(super::guide::WIRED_MAX, || seen_outside(&cloud.outside, first, &address))
     });
     show.try_step(
         &format!("ping {address} from outside"),

@@ -10,6 +10,7 @@ use super::{Instances, Show};
 use crate::cloud::Cloud;
 use crate::instance::{Instance, ping_in_vain};
 use crate::report::{within, words};
+use crate::users::Users;
 
 /// A rule must be in force after that long.
 const RULE_MAX: Duration = Duration::from_secs(2);

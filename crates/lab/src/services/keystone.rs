@@ -117,6 +117,24 @@ impl Services {
         answer.header("x-subject-token").map(str::to_owned).ok_or_else(|| "no token came".to_owned())
     }
 
+    /// Puts a service with its three endpoints into the catalog.
+    ///
+    /// # Errors
+    /// Keystone refuses.
+    pub fn endpoint(&self, name: &str, kind: &str, url: &str) -> Result<(), String> {
+        let mut target = self.keystone_target();
+        target.token = Some(self.token("admin", self.setup.people.admin, "admin")?);
+        let body = json!({"service": {"name": name, "type": kind}});
+        let service = target.ask(&self.host, "POST", "/services", Some(&body))?.json();
+        let service = id_of(&service["service"])?;
+        for interface in ["public", "internal", "admin"] {
+            let body = json!({"endpoint": {
+                "service_id": service, "interface": interface, "url": url, "region_id": "RegionOne"}});
+            target.ask(&self.host, "POST", "/endpoints", Some(&body))?;
+        }
+        Ok(())
+    }
+
     /// Makes the projects and users that are asked for.
     pub(super) fn keystone_people(&self) -> Result<(), String> {
         let people = self.setup.people;

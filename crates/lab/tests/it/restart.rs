@@ -8,6 +8,7 @@ use lab::demo::guide;
 use lab::host::{Host, Life};
 use lab::instance::{Instance, ping};
 use lab::report::within;
+use lab::users::Users;
 
 use crate::programs;
 

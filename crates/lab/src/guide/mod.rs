@@ -1,0 +1,121 @@
+//! `lab guide-liberty`: the Liberty guide from its first to its last command, on two machines, twice: as printed and
+//! mended; and its other architecture.
+
+pub mod edits;
+pub mod play;
+pub mod table;
+pub mod transcript;
+
+mod as_printed;
+mod instances;
+mod metadata;
+mod provider;
+mod security;
+
+use crate::cloud::Programs;
+use crate::report::{Report, words};
+use crate::site::Site;
+use play::Player;
+use transcript::{Act, Step};
+
+/// Runs everything; false if any step was not as expected.
+///
+/// # Errors
+/// This program's own path is unknown, or it is not root's.
+pub fn run() -> std::io::Result<bool> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(std::io::Error::other("simulated hosts need root"));
+    }
+    let programs = Programs::beside_this_one()?;
+    let mut report = Report::default();
+    let parts: [(&str, Part); 3] =
+        [("as printed", as_printed::run), ("mended", mended), ("provider networks only", provider::run)];
+    for (name, part) in parts {
+        if let Err(why) = part(&programs, &mut report) {
+            report.note(&format!("the rest of '{name}' is left out: {why}"));
+            report.step(&format!("take every step of '{name}'"), "none left out", || Err(why));
+        }
+    }
+    Ok(report.end())
+}
+
+/// A part of the run; an error leaves out the rest of it.
+type Part = fn(&Programs, &mut Report) -> Result<(), String>;
+
+/// Starts the machines of a part.
+fn site(programs: &Programs, report: &mut Report) -> Result<Site, String> {
+    let mut made = None;
+    report.step(
+        "start two machines, a gateway, and MariaDB, RabbitMQ, memcached and Keystone on the controller",
+        "all of them answer",
+        || {
+            made = Some(Site::start(programs.clone())?);
+            Ok("they do".to_owned())
+        },
+    );
+    made.ok_or_else(|| "there are no machines".to_owned())
+}
+
+/// How a step is shown.
+fn shown(step: &Step) -> String {
+    match &step.act {
+        Act::Sql(statement) => format!("MariaDB> {statement}"),
+        Act::Edit { host, path } => format!("{host}: write {path}"),
+        Act::Typed { host, line } => format!("{host}# {line}"),
+    }
+}
+
+/// What a step is to print.
+fn expected(step: &Step) -> String {
+    match (&step.act, step.printed.len()) {
+        (Act::Edit { .. }, _) => "the file is there".to_owned(),
+        (_, 0) => "it works".to_owned(),
+        (_, lines) => format!("what the guide prints ({lines} lines)"),
+    }
+}
+
+/// Takes steps until one is not as expected.
+fn play(player: &mut Player<'_>, report: &mut Report, steps: &[Step]) -> Result<(), String> {
+    for step in steps {
+        if !report.step(&shown(step), &expected(step), || player.take(step)) {
+            return Err(format!("{}: not as expected\n{}", shown(step), player.site.logs(10)));
+        }
+    }
+    Ok(())
+}
+
+fn mended(programs: &Programs, report: &mut Report) -> Result<(), String> {
+    report.section("The guide, mended: the edits of edits.tsv and nothing else");
+    let site = site(programs, report)?;
+    let edits = edits::read("edits.tsv")?;
+    for edit in &edits {
+        report.note(&edit.shown());
+    }
+    let mut player = Player::new(&site, edits)?;
+    // On the compute host, lines about another service stand where its packages should be installed.
+    report.step(
+        "compute# yum install openstack-neutron openstack-neutron-linuxbridge ebtables ipset",
+        "it works",
+        || site.install(&site.compute).map(|()| "this project's program, on compute".to_owned()),
+    );
+    play(&mut player, report, &transcript::read()?)?;
+    pings(&site, report)?;
+    let pair = instances::run(&site, report)?;
+    security::run(&site, report, &pair)?;
+    metadata::run(&site, report, &pair);
+    Ok(())
+}
+
+/// The guide's first ping, by the address that `router-port-list` prints.
+fn pings(site: &Site, report: &mut Report) -> Result<(), String> {
+    const ROUTER: &str = "192.168.81.101";
+    for (from, host) in [("outside", &site.outside), ("the controller", site.controller.as_ref())] {
+        let done = report.step(&format!("ping {ROUTER} from {from}"), "three answers", || {
+            crate::instance::ping(host, ROUTER).map_err(words)
+        });
+        if !done {
+            return Err(site.logs(10));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! Two machines as the Liberty guide has them: controller and compute, one card each on the physical network, a
+//! host outside that is its gateway; and around Neutron the real MariaDB, RabbitMQ, memcached and Keystone, on the
+//! controller at their usual ports.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use crate::cloud::{CONTROLLER, GATEWAY, INTERNET, Programs};
+use crate::daemon::Daemon;
+use crate::host::{Host, Life};
+use crate::report::words;
+use crate::services::command::keystone_folder;
+use crate::services::{Durability, People, Ports, Services, Setup};
+use crate::underlay::Underlay;
+use crate::users::Users;
+
+/// The second machine.
+pub const COMPUTE: &str = "compute";
+/// The card of both machines.
+pub const CARD: &str = "eno1";
+/// The controller's address, as the guide has it.
+pub const CONTROLLER_ADDRESS: &str = "192.168.81.66";
+/// The compute host's address, as the guide has it.
+pub const COMPUTE_ADDRESS: &str = "192.168.81.65";
+/// Where the programs of Neutron's services are on a host.
+const PROGRAMS: &str = "/run/lab/bin";
+/// The names that packages give to what is one program here.
+const NAMES: [&str; 10] = [
+    "neutron",
+    "neutron-server",
+    "neutron-api",
+    "neutron-rpc-server",
+    "neutron-periodic-workers",
+    "neutron-db-manage",
+    "neutron-linuxbridge-agent",
+    "neutron-dhcp-agent",
+    "neutron-metadata-agent",
+    "neutron-l3-agent",
+];
+
+/// What the guide takes for granted in Keystone.
+const PEOPLE: People = People {
+    admin: "admin",
+    projects: &["service", "demo"],
+    users: &[("nova", "nova", "service", &["admin"]), ("demo", "demo", "demo", &["member"])],
+};
+
+/// The project's folder.
+pub fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Variables of one who types commands: `admin-openrc.sh`, `demo-openrc.sh`.
+pub fn openrc(user: &str, password: &str, project: &str) -> Vec<(String, String)> {
+    [
+        ("OS_PROJECT_DOMAIN_ID", "default"),
+        ("OS_USER_DOMAIN_ID", "default"),
+        ("OS_PROJECT_NAME", project),
+        ("OS_TENANT_NAME", project),
+        ("OS_USERNAME", user),
+        ("OS_PASSWORD", password),
+        ("OS_AUTH_URL", "http://controller:35357/v3"),
+        ("OS_IDENTITY_API_VERSION", "3"),
+        ("OS_REGION_NAME", "RegionOne"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+/// The machines.
+pub struct Site {
+    /// Its programs.
+    pub programs: Programs,
+    /// The wire.
+    pub underlay: Underlay,
+    /// Controller and network node.
+    pub controller: Arc<Host>,
+    /// The compute host.
+    pub compute: Arc<Host>,
+    /// The host on the physical network that knows nothing of Neutron.
+    pub outside: Host,
+    /// What runs on the controller beside Neutron.
+    pub services: Services,
+}
+
+impl Site {
+    /// Starts machines and wires, and what the guide takes for granted on the controller.
+    ///
+    /// # Errors
+    /// A host, a device or a server cannot be made.
+    pub fn start(programs: Programs) -> Result<Site, String> {
+        let lab = &programs.lab;
+        let underlay = Underlay::start(lab, Life::WithStarter).map_err(words)?;
+        underlay.wire("physical").map_err(words)?;
+        let host = |name: &str| Host::start(lab, name, Life::WithStarter).map_err(words);
+        let (controller, compute, outside) = (host(CONTROLLER)?, host(COMPUTE)?, host("outside")?);
+        for (host, address) in [(&controller, CONTROLLER_ADDRESS), (&compute, COMPUTE_ADDRESS)] {
+            machine(&underlay, host, address).map_err(words)?;
+        }
+        underlay.plug("physical", &outside, "eth0", Some(&format!("{GATEWAY}/24"))).map_err(words)?;
+        outside.run(&["ip", "address", "add", &format!("{INTERNET}/32"), "dev", "lo"]).map_err(words)?;
+        let (controller, compute) = (Arc::new(controller), Arc::new(compute));
+        let setup = Setup {
+            ports: Ports::USUAL,
+            bind: Ipv4Addr::UNSPECIFIED,
+            durability: Durability::Memory,
+            rabbitmq_user: ("openstack".to_owned(), "opst".to_owned()),
+            keystone: keystone_folder().map_err(words)?,
+            name: CONTROLLER.to_owned(),
+            people: &PEOPLE,
+        };
+        let services = Services::start(controller.clone(), setup)?;
+        services.endpoint("nova", "compute", "http://controller:8774/v2.1")?;
+        Ok(Site { programs, underlay, controller, compute, outside, services })
+    }
+
+    /// Puts Neutron onto a host, as its packages would: programs under the names of services, a user, folders.
+    ///
+    /// # Errors
+    /// The host cannot be written to.
+    pub fn install(&self, host: &Host) -> Result<(), String> {
+        let program = self.programs.neutron.display();
+        let links: String =
+            NAMES[1..].iter().map(|name| format!("ln -sf neutron {PROGRAMS}/{name}; ")).collect();
+        let line = format!(
+            "set -e; mkdir -p {PROGRAMS} /etc/neutron/plugins/ml2 /var/log/neutron; touch {PROGRAMS}/neutron; \
+             mountpoint -q {PROGRAMS}/neutron || mount --bind {program} {PROGRAMS}/neutron; {links} \
+             id neutron >/dev/null 2>&1 || useradd --system --home-dir /var/lib/neutron --shell /sbin/nologin neutron; \
+             chown neutron:neutron /var/lib/neutron /var/log/neutron"
+        );
+        host.sh(&line).map(|_| ()).map_err(words)
+    }
+
+    /// Whether Neutron was put onto a host.
+    pub fn installed(&self, host: &Host) -> bool {
+        host.run(&["test", "-e", &format!("{PROGRAMS}/neutron-server")]).is_ok()
+    }
+
+    /// Types a line into a shell on a host, with variables; what it prints on both outputs.
+    ///
+    /// # Errors
+    /// It ends with a status other than 0.
+    pub fn type_line(&self, host: &Host, env: &[(String, String)], line: &str) -> Result<String, String> {
+        let keystone = keystone_folder().map_err(words)?.join("bin");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = host.command("sh");
+        command.args(["-c", &format!("exec 2>&1; {line}")]).stdin(Stdio::null());
+        command.env("PATH", format!("{PROGRAMS}:{path}:{}", keystone.display()));
+        command.env("PYTHONWARNINGS", "ignore");
+        command.envs(env.iter().map(|(name, value)| (name, value)));
+        let done = command.output().map_err(words)?;
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        if done.status.success() { Ok(said) } else { Err(format!("{line} ({}): {said}", done.status)) }
+    }
+
+    /// Starts a service of Neutron's as its unit file says: program, arguments, user.
+    ///
+    /// # Errors
+    /// The unit is not known, or nothing was installed.
+    pub fn start_unit(&self, host: &Host, unit: &str) -> Result<(), String> {
+        if !self.installed(host) {
+            return Err(format!("Failed to start {unit}: Unit not found."));
+        }
+        let name = unit.trim_end_matches(".service");
+        if host.daemon_runs(name) {
+            return Ok(());
+        }
+        let file = project().join("etc/systemd").join(format!("{name}.service"));
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|_| format!("ExecStart=/usr/bin/{name}\n"));
+        let value = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            line.map(|value| value.trim().to_owned())
+        };
+        let line = value("ExecStart").ok_or_else(|| format!("{}: no ExecStart", file.display()))?;
+        let line = line.replace("/usr/bin/", &format!("{PROGRAMS}/"));
+        let user = value("User").filter(|user| user != "root");
+        let mut all: Vec<String> = Vec::new();
+        if let Some(user) = user {
+            all.extend(
+                ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups", "--"].map(str::to_owned),
+            );
+        }
+        all.extend(line.split_whitespace().map(str::to_owned));
+        let daemon = Daemon { name: name.to_owned(), words: all, env: Vec::new() };
+        host.start_daemon(&daemon).map_err(words)
+    }
+
+    /// The ends of all logs of Neutron's on both hosts.
+    pub fn logs(&self, lines: usize) -> String {
+        let mut text = String::new();
+        for host in [&self.controller, &self.compute] {
+            for name in NAMES {
+                let log = host.daemon_log(name, lines);
+                if !log.is_empty() {
+                    text.push_str(&format!("--- {name} on {}\n{log}", host.name()));
+                }
+            }
+        }
+        text
+    }
+}
+
+/// A machine's card, names and way out.
+fn machine(underlay: &Underlay, host: &Host, address: &str) -> io::Result<()> {
+    underlay.plug("physical", host, CARD, Some(&format!("{address}/24")))?;
+    host.run(&["ip", "route", "add", "default", "via", GATEWAY])?;
+    host.write(
+        "/etc/hosts",
+        &format!("127.0.0.1 localhost\n{CONTROLLER_ADDRESS} {CONTROLLER}\n{COMPUTE_ADDRESS} {COMPUTE}\n"),
+    )?;
+    // Names are found in that file only.
+    host.write("/etc/resolv.conf", "")
+}
+
+impl Users for Site {
+    fn neutron(&self, args: &[&str]) -> Result<String, String> {
+        let quoted: Vec<String> =
+            args.iter().map(|arg| format!("'{}'", arg.replace('\'', "'\\''"))).collect();
+        let line = format!("neutron {}", quoted.join(" "));
+        self.type_line(&self.controller, &openrc("admin", PEOPLE.admin, "admin"), &line)
+    }
+
+    fn host(&self, name: &str) -> &Host {
+        if name == COMPUTE { &self.compute } else { &self.controller }
+    }
+
+    fn lab(&self) -> (&Path, Life) {
+        (&self.programs.lab, Life::WithStarter)
+    }
+
+    fn log_end(&self) -> String {
+        self.logs(15)
+    }
+}

@@ -1,0 +1,77 @@
+//! What is wrong with a configuration as a whole, beyond what each option's type says: drivers that nobody knows, a
+//! secret that Nova does not share, files that nobody reads.
+
+use crate::roles::Role;
+use crate::search::Search;
+use oslo::config::{Config, Gravity, Problem};
+use std::path::Path;
+
+/// Where Nova keeps its side of what is shared.
+const NOVA: &str = "/etc/nova/nova.conf";
+/// The option's name on both sides.
+const SECRET: &str = "metadata_proxy_shared_secret";
+
+/// What there is to say about `config`, as far as this machine shows it.
+pub fn problems(config: &Config) -> Vec<Problem> {
+    // Not every host of Neutron's is one of Nova's.
+    let nova = std::fs::read_to_string(NOVA).ok();
+    agent::l2::firewall_problem(config).into_iter().chain(secret(config, nova.as_deref())).collect()
+}
+
+/// Writes into the log what a service of this role should be told at its start.
+pub fn log(role: Role, config: &Config, search: &Search) {
+    for hint in search.misnamed(Path::exists) {
+        tracing::warn!("{hint}");
+    }
+    if role.parts().metadata {
+        if let Some(problem) = secret(config, std::fs::read_to_string(NOVA).ok().as_deref()) {
+            tracing::error!("{problem}");
+        }
+    }
+}
+
+/// Whether both sides know one secret. `nova` is the text of Nova's file.
+fn secret(config: &Config, nova: Option<&str>) -> Option<Problem> {
+    let place = config.place("DEFAULT", SECRET)?;
+    let ours = agent::metadata::options::MetadataOptions::load(config).ok()?.metadata_proxy_shared_secret;
+    let theirs = Config::parse(NOVA, nova?);
+    let their_place = theirs.place("neutron", SECRET);
+    let option = oslo::config::Opt { group: "neutron", ..secret_option()? };
+    if their_place.is_some() && theirs.get(&option, String::new()).ok()? == ours {
+        return None;
+    }
+    let their_place = their_place.unwrap_or_else(|| NOVA.to_owned());
+    let mut text = format!(
+        "[DEFAULT] {SECRET} is not what [neutron] {SECRET} is at {their_place}: Nova refuses what instances ask for; \
+         write the same in both files"
+    );
+    if ours.contains('(') || !ours.is_ascii() {
+        text += " (the value looks as if a remark had got into it)";
+    }
+    let (file, line) = place.rsplit_once(':').unwrap_or((place.as_str(), "0"));
+    Some(Problem { gravity: Gravity::Error, file: file.to_owned(), line: line.parse().unwrap_or(0), text })
+}
+
+fn secret_option() -> Option<oslo::config::Opt> {
+    agent::metadata::options::MetadataOptions::declared().into_iter().find(|option| option.name == SECRET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_nova_does_not_share_is_named_with_both_places() {
+        let ours = |value: &str| Config::parse("m.ini", &format!("[DEFAULT]\n{SECRET} = {value}\n"));
+        let nova = format!("[DEFAULT]\n[neutron] \n{SECRET} = A \n");
+        assert!(secret(&ours("A"), Some(&nova)).is_none());
+        assert!(secret(&ours("B"), None).is_none());
+        assert!(secret(&Config::parse("m.ini", ""), Some(&nova)).is_none());
+        let said = secret(&ours("Test(as there)"), Some(&nova)).unwrap().to_string();
+        for word in ["m.ini:2: ", "/etc/nova/nova.conf:3", "write the same", "a remark"] {
+            assert!(said.contains(word), "{said}");
+        }
+        let absent = secret(&ours("B"), Some("[neutron]\n")).unwrap().to_string();
+        assert!(absent.contains("at /etc/nova/nova.conf:"), "{absent}");
+    }
+}
