@@ -11,9 +11,11 @@ const PIDS: &str = "/run/lab";
 const LOGS: &str = "/var/log/lab";
 
 /// Runs the words after the name in a session of their own, with number and log in files of that name.
-const START: &str = "name=$0; mkdir -p /run/lab /var/log/lab; \
+/// Returns when the number is there.
+const START: &str = "name=$0; mkdir -p /run/lab /var/log/lab; rm -f /run/lab/$name.pid; \
     setsid sh -c 'echo $$ >\"$0\"; exec \"$@\"' /run/lab/$name.pid \"$@\" \
-    </dev/null >>/var/log/lab/$name.log 2>&1 &";
+    </dev/null >>/var/log/lab/$name.log 2>&1 & \
+    until [ -s /run/lab/$name.pid ]; do sleep 0.01; done";
 
 /// Something to be started.
 #[derive(Clone, Debug, Default)]

@@ -43,8 +43,14 @@ fn cells(line: &str) -> Vec<String> {
 }
 
 /// What of `expected` is missing in `real`: a column, a field, a value of a field that `volatile` does not name.
-/// What is new in `real` is no fault: fields have been added since.
-pub fn missing(expected: &Table, real: &Table, volatile: &dyn Fn(&str) -> bool) -> Vec<String> {
+/// What is new in `real` is no fault: fields have been added since. Fields are in the guide's order where that is
+/// asked for.
+pub fn missing(
+    expected: &Table,
+    real: &Table,
+    volatile: &dyn Fn(&str) -> bool,
+    ordered: bool,
+) -> Vec<String> {
     let mut faults = Vec::new();
     let mut columns = real.head.iter();
     for name in &expected.head {
@@ -55,10 +61,14 @@ pub fn missing(expected: &Table, real: &Table, volatile: &dyn Fn(&str) -> bool) 
     if expected.head != ["Field", "Value"] {
         return faults;
     }
-    let mut fields = real.rows.iter().filter_map(|row| row.first());
+    let names: Vec<&String> = real.rows.iter().filter_map(|row| row.first()).collect();
+    let mut fields = names.iter();
     for row in &expected.rows {
         let [name, value] = row.as_slice() else { continue };
-        if !fields.any(|known| known == name) {
+        if !ordered {
+            fields = names.iter();
+        }
+        if !fields.any(|known| *known == name) {
             faults.push(format!("field {name} is missing or in another place"));
             continue;
         }
@@ -84,8 +94,11 @@ mod tests {
                     |   | y |\n+---+";
         let real = Table::of(real).unwrap();
         let volatile = |name: &str| name == "id";
-        assert_eq!(missing(&guide, &real, &volatile), ["field subnets is \"x\\ny\", in the guide \"\""]);
-        assert_eq!(missing(&real, &guide, &volatile).len(), 2);
+        assert_eq!(
+            missing(&guide, &real, &volatile, true),
+            ["field subnets is \"x\\ny\", in the guide \"\""]
+        );
+        assert_eq!(missing(&real, &guide, &volatile, true).len(), 2);
         assert_eq!(real.value("name").as_deref(), Some("a"));
         assert_eq!(real.column("Field"), ["id", "mtu", "name", "subnets", ""]);
     }
