@@ -38,6 +38,8 @@ every! {
     ProcessOptions,
     crate::metrics::MetricsOptions,
     oslo::log::LogOptions,
+    rpc::options::MessagingOptions,
+    rpc::options::RabbitOptions,
     agent::options::NamespaceOptions,
     agent::options::NamespaceAgentOptions,
     agent::l3::options::L3Options,

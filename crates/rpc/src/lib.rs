@@ -1,20 +1,29 @@
 //! oslo.messaging: requests, casts, fanouts and replies over a transport.
 //!
-//! The one transport so far lives in the process: it carries the same JSON under the same rules as a broker
-//! would (a message is taken at most once, a cast to nobody vanishes, a call to nobody times out), so what
-//! works over it works over RabbitMQ.
+//! There are two transports. The one in memory serves a single process; the one over RabbitMQ speaks
+//! oslo.messaging's format, so that processes of ours and of Python share a broker. Both keep the same rules: a
+//! message is taken at most once, a cast to nobody vanishes, a call to nobody times out.
 
+mod amqp;
+mod dispatch;
+mod error;
 mod memory;
+pub mod options;
+mod url;
+mod wire;
 
-use serde_json::{Map, Value, json};
+use oslo::config::{Config, Problem};
+use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
-pub use memory::{Listener, Memory};
+pub use dispatch::Endpoint;
+pub use error::{Error, Failure};
 
-/// How long a call waits for its answer (`rpc_response_timeout`).
+/// How long a call waits for its answer where nothing else is said (`rpc_response_timeout`).
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A future that a trait object returns.
@@ -46,126 +55,150 @@ impl Target {
     }
 }
 
-/// An exception that the other side raised.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{module}.{class}: {message}")]
-pub struct Failure {
-    /// The exception's class: `NetworkNotFound`.
-    pub class: String,
-    /// Its Python module: `neutron_lib.exceptions`. Agents rebuild exceptions of the modules they trust only.
-    pub module: String,
-    /// Its words.
-    pub message: String,
-    /// Its keyword arguments, for exceptions that are rebuilt from them.
-    pub kwargs: Map<String, Value>,
-}
-
-impl Failure {
-    /// The endpoint has no such method; old agents fall back on exactly this class.
-    pub fn no_such_method(method: &str) -> Failure {
-        Failure {
-            class: "NoSuchMethod".into(),
-            module: "oslo_messaging.rpc.dispatcher".into(),
-            message: format!("Endpoint does not support RPC method {method}"),
-            kwargs: Map::new(),
-        }
-    }
-    /// No endpoint speaks the version asked for; old agents fall back on exactly this class.
-    pub fn unsupported_version(version: &str, method: &str) -> Failure {
-        Failure {
-            class: "UnsupportedVersion".into(),
-            module: "oslo_messaging.rpc.dispatcher".into(),
-            message: format!("Endpoint does not support RPC version {version}. Attempted method: {method}"),
-            kwargs: Map::new(),
-        }
-    }
-    /// An exception of `neutron_lib.exceptions` with its keyword arguments.
-    pub fn neutron(class: &str, message: impl Into<String>, kwargs: Map<String, Value>) -> Failure {
-        Failure {
-            class: class.into(),
-            module: "neutron_lib.exceptions".into(),
-            message: message.into(),
-            kwargs,
-        }
-    }
-    /// Anything that went wrong without a name of its own.
-    pub fn internal(message: impl Into<String>) -> Failure {
-        Failure {
-            class: "Exception".into(),
-            module: "builtins".into(),
-            message: message.into(),
-            kwargs: Map::new(),
-        }
-    }
-}
-
-/// Why a message did not bring an answer.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Error {
-    /// The other side raised an exception.
-    #[error(transparent)]
-    Remote(Failure),
-    /// No answer came in time: nobody listens, or whoever does is busy or gone.
-    #[error("no answer from {topic} to {method} within {seconds} s")]
-    Timeout {
-        /// The topic called.
-        topic: String,
-        /// The method called.
-        method: String,
-        /// How long was waited.
-        seconds: u64,
-    },
-}
-
-/// What answers the messages of a topic.
-pub trait Endpoint: Send + Sync {
-    /// The newest version it speaks: `1.9`. It answers every older minor version too.
-    fn version(&self) -> &str;
-    /// The namespace it answers in; almost all of Neutron's have none.
-    fn namespace(&self) -> Option<&str> {
-        None
-    }
-    /// Answers one message; [`Failure::no_such_method`] passes it on to the next endpoint of the topic.
-    fn dispatch<'a>(
-        &'a self,
-        ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>>;
+/// How the transport is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Every listener is listening, and calls can be answered.
+    pub up: bool,
+    /// How many times that came to be. When it grows beyond 1, messages may have been missed.
+    pub epoch: u64,
+    /// The broker that messages come from: `host:port`; none in memory or while there is no connection.
+    pub broker: Option<String>,
+    /// Why the broker takes no messages at the moment, in its words: it is short of memory or disk.
+    pub blocked: Option<String>,
+    /// Why it is not up.
+    pub trouble: Option<String>,
+    /// Messages of ours that were given up, since the process started: the queue of those that wait for the
+    /// broker is bounded.
+    pub dropped: u64,
 }
 
 /// A way for messages. Cloning shares it.
 #[derive(Clone)]
-pub struct Transport(Memory);
+pub struct Transport(Way);
+
+#[derive(Clone)]
+enum Way {
+    Memory(memory::Memory),
+    Amqp(amqp::Amqp),
+}
 
 impl Transport {
     /// A transport inside this process.
     pub fn memory() -> Transport {
-        Transport(Memory::default())
+        Transport(Way::Memory(memory::Memory::default()))
+    }
+
+    /// The transport over the broker that the configuration names. It connects when it is first used, inside of
+    /// the runtime that uses it, and from then on by itself as often as it takes.
+    ///
+    /// # Errors
+    /// No broker is named, or an option of messaging cannot be read, with its place.
+    pub fn from_config(config: &Config) -> Result<Transport, Problem> {
+        let settings = options::Settings::load(config)?;
+        Ok(Transport(Way::Amqp(amqp::Amqp::new(settings))))
     }
 
     /// Whether whoever listens lives in this process, and ends with it.
     pub fn in_process(&self) -> bool {
-        true
+        matches!(self.0, Way::Memory(_))
     }
 
     /// What sends.
     pub fn client(&self) -> Client {
-        Client { memory: self.0.clone(), timeout: RESPONSE_TIMEOUT }
+        let timeout = match &self.0 {
+            Way::Memory(_) => RESPONSE_TIMEOUT,
+            Way::Amqp(amqp) => amqp.response_timeout(),
+        };
+        Client { way: self.0.clone(), timeout, namespace: None }
     }
 
     /// Listens as `server` to a topic: to messages for any server of it, for this one, and for all.
-    /// It stops when the listener is dropped.
+    /// It stops when the listener is dropped. Calls made afterwards leave when it listens, not before.
     pub fn listen(&self, topic: &str, server: &str, endpoints: Vec<Arc<dyn Endpoint>>) -> Listener {
-        self.0.listen(topic, server, endpoints)
+        Listener(match &self.0 {
+            Way::Memory(memory) => Seat::Memory(memory.listen(topic, server, endpoints)),
+            Way::Amqp(amqp) => Seat::Amqp(amqp.listen(topic, server, endpoints)),
+        })
     }
+
+    /// How the transport is, and every change of it.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        match &self.0 {
+            Way::Memory(memory) => memory.watch(),
+            Way::Amqp(amqp) => amqp.watch(),
+        }
+    }
+
+    /// Tells when messages may have been missed, from now on.
+    pub fn reconnects(&self) -> Reconnects {
+        let status = self.watch();
+        let seen = status.borrow().epoch.max(1);
+        Reconnects { status, seen }
+    }
+
+    /// Sends what waits, as far as it leaves within `patience`, takes our queues back and ends the connections.
+    /// Nothing is sent or heard afterwards.
+    pub async fn close(&self, patience: Duration) {
+        if let Way::Amqp(amqp) = &self.0 {
+            amqp.close(patience).await;
+        }
+    }
+}
+
+/// Tells when messages may have been missed: the connection was away, or a queue of ours.
+pub struct Reconnects {
+    status: watch::Receiver<Status>,
+    seen: u64,
+}
+
+impl Reconnects {
+    /// Waits until every listener listens again after messages may have been missed; time to look at everything.
+    /// It never comes back while nothing of the kind happens.
+    pub async fn wait(&mut self) {
+        let seen = self.seen;
+        match self.status.wait_for(|status| status.epoch > seen).await.map(|status| status.epoch) {
+            Ok(epoch) => self.seen = epoch,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// A place at a topic; dropping it stops listening.
+pub struct Listener(#[expect(dead_code, reason = "held for what its drop does")] Seat);
+
+#[expect(dead_code, reason = "held for what their drop does")]
+enum Seat {
+    Memory(memory::Seated),
+    Amqp(amqp::Seated),
 }
 
 /// What sends messages. Cloning shares the transport.
 #[derive(Clone)]
 pub struct Client {
-    memory: Memory,
+    way: Way,
     timeout: Duration,
+    namespace: Option<Arc<str>>,
+}
+
+/// A request, ready to be sent.
+struct Outbound<'a> {
+    target: &'a Target,
+    namespace: Option<&'a str>,
+    context: &'a Value,
+    method: &'a str,
+    version: &'a str,
+    args: Value,
+}
+
+impl Outbound<'_> {
+    fn timed_out(&self, timeout: Duration) -> Error {
+        let (topic, method) = (self.target.topic.clone(), self.method.to_string());
+        Error::Timeout { topic, method, seconds: timeout.as_secs() }
+    }
+    fn unreachable(&self, what: String) -> Error {
+        Error::Unreachable { topic: self.target.topic.clone(), method: self.method.to_string(), what }
+    }
 }
 
 impl Client {
@@ -174,7 +207,15 @@ impl Client {
         Client { timeout, ..self.clone() }
     }
 
+    /// The same client towards the endpoints of a namespace: `trunk`, and those of logging.
+    pub fn in_namespace(&self, namespace: &str) -> Client {
+        Client { namespace: Some(namespace.into()), ..self.clone() }
+    }
+
     /// Asks one server and waits for its answer.
+    ///
+    /// # Errors
+    /// The exception that the server raised; no answer in time; no way to the broker in time.
     pub async fn call(
         &self,
         ctx: &Value,
@@ -183,20 +224,19 @@ impl Client {
         version: &str,
         args: Value,
     ) -> Result<Value, Error> {
-        let message = Message::new(ctx, method, version, args);
-        let timeout = || Error::Timeout {
-            topic: target.topic.clone(),
-            method: method.to_string(),
-            seconds: self.timeout.as_secs(),
-        };
-        let answer = self.memory.call(target, message);
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(Some(answer)) => answer.map_err(Error::Remote),
-            Ok(None) | Err(_) => Err(timeout()),
+        let namespace = self.namespace.as_deref();
+        let request = Outbound { target, namespace, context: ctx, method, version, args };
+        match &self.way {
+            Way::Memory(memory) => memory.call(request, self.timeout).await,
+            Way::Amqp(amqp) => amqp.call(request, self.timeout).await,
         }
     }
 
-    /// Tells one server, or all of a topic, and does not wait. A message to nobody vanishes.
+    /// Tells one server, or all of a topic, and does not wait: neither for the broker nor for those told. A
+    /// message to nobody vanishes. Messages leave in the order in which they were given.
+    ///
+    /// # Errors
+    /// So many messages wait for the broker that this one was dropped.
     pub async fn cast(
         &self,
         ctx: &Value,
@@ -205,22 +245,12 @@ impl Client {
         version: &str,
         args: Value,
     ) -> Result<(), Error> {
-        self.memory.cast(target, Message::new(ctx, method, version, args));
+        let namespace = self.namespace.as_deref();
+        let request = Outbound { target, namespace, context: ctx, method, version, args };
+        match &self.way {
+            Way::Memory(memory) => memory.cast(&request),
+            Way::Amqp(amqp) => return amqp.cast(&request),
+        }
         Ok(())
-    }
-}
-
-/// A message as text, the way it would travel.
-#[derive(Debug, Clone)]
-pub(crate) struct Message(Arc<str>);
-
-impl Message {
-    fn new(ctx: &Value, method: &str, version: &str, args: Value) -> Message {
-        let message = json!({"method": method, "version": version, "args": args, "context": ctx});
-        Message(message.to_string().into())
-    }
-
-    fn read(&self) -> Value {
-        serde_json::from_str(&self.0).unwrap_or(Value::Null)
     }
 }

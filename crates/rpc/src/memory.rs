@@ -1,10 +1,12 @@
-//! The transport inside one process.
+//! The transport inside one process. Messages pass as text, so that nothing but JSON gets through.
 
-use crate::{BoxFuture, Endpoint, Failure, Message, Target};
-use serde_json::{Map, Value};
+use crate::dispatch::{Request, dispatch};
+use crate::{Endpoint, Error, Failure, Outbound, Status, Target};
+use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Messages that wait for one listener. More are dropped, as a broker with a limit would: agents resync.
 const QUEUE_MAX: usize = 10_000;
@@ -14,6 +16,39 @@ type Answer = Result<Value, Failure>;
 struct Delivery {
     message: Message,
     reply: Option<oneshot::Sender<Answer>>,
+}
+
+/// A message as text, the way it would travel.
+#[derive(Debug, Clone)]
+struct Message(Arc<str>);
+
+impl Message {
+    fn new(outbound: &Outbound<'_>) -> Message {
+        let message = json!({
+            "method": outbound.method, "version": outbound.version, "namespace": outbound.namespace,
+            "args": outbound.args, "context": outbound.context,
+        });
+        Message(message.to_string().into())
+    }
+
+    fn read(&self) -> Request {
+        let mut message: Value = serde_json::from_str(&self.0).unwrap_or(Value::Null);
+        let mut take = |key: &str| message.get_mut(key).map(Value::take).unwrap_or_default();
+        let text = |value: Value| match value {
+            Value::String(text) => Some(text),
+            _ => None,
+        };
+        Request {
+            method: text(take("method")).unwrap_or_default(),
+            version: text(take("version")).unwrap_or_default(),
+            namespace: text(take("namespace")),
+            args: match take("args") {
+                Value::Object(args) => args,
+                _ => serde_json::Map::new(),
+            },
+            context: take("context"),
+        }
+    }
 }
 
 struct Seat {
@@ -30,20 +65,28 @@ struct Seats {
 }
 
 /// The exchange: who listens to what. Cloning shares it.
-#[derive(Clone, Default)]
-pub struct Memory {
+#[derive(Clone)]
+pub(crate) struct Memory {
     seats: Arc<Mutex<Seats>>,
+    status: Arc<watch::Sender<Status>>,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        let status = Status { up: true, epoch: 1, ..Status::default() };
+        Memory { seats: Arc::default(), status: Arc::new(watch::Sender::new(status)) }
+    }
 }
 
 static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 
 /// A place at a topic; dropping it stops listening.
-pub struct Listener {
+pub(crate) struct Seated {
     id: usize,
     memory: Memory,
 }
 
-impl Drop for Listener {
+impl Drop for Seated {
     fn drop(&mut self) {
         self.memory.lock().all.retain(|seat| seat.id != self.id);
     }
@@ -54,7 +97,11 @@ impl Memory {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn listen(&self, topic: &str, server: &str, endpoints: Vec<Arc<dyn Endpoint>>) -> Listener {
+    pub(crate) fn watch(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    pub(crate) fn listen(&self, topic: &str, server: &str, endpoints: Vec<Arc<dyn Endpoint>>) -> Seated {
         let (queue, mut incoming) = mpsc::channel::<Delivery>(QUEUE_MAX);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         self.lock().all.push(Seat { id, topic: topic.to_string(), server: server.to_string(), queue });
@@ -63,7 +110,7 @@ impl Memory {
             while let Some(delivery) = incoming.recv().await {
                 let endpoints = endpoints.clone();
                 tokio::spawn(async move {
-                    let answer = dispatch(&endpoints, &delivery.message).await;
+                    let answer = dispatch(&endpoints, delivery.message.read()).await;
                     if let Some(reply) = delivery.reply {
                         // A caller that gave up is no longer there to be told.
                         let _ = reply.send(answer);
@@ -73,7 +120,7 @@ impl Memory {
                 });
             }
         });
-        Listener { id, memory: self.clone() }
+        Seated { id, memory: self.clone() }
     }
 
     /// One queue per message to a topic, in turn; the one server's; or all.
@@ -91,63 +138,38 @@ impl Memory {
         queues
     }
 
-    /// None when nobody listens or whoever did went away.
-    pub(crate) fn call<'a>(&'a self, target: &'a Target, message: Message) -> BoxFuture<'a, Option<Answer>> {
-        Box::pin(async move {
-            let queue = self.queues(target).into_iter().next()?;
+    pub(crate) async fn call(&self, request: Outbound<'_>, timeout: Duration) -> Result<Value, Error> {
+        let answer = async {
+            let queue = self.queues(request.target).into_iter().next()?;
             let (reply, answer) = oneshot::channel();
-            queue.try_send(Delivery { message, reply: Some(reply) }).ok()?;
+            queue.try_send(Delivery { message: Message::new(&request), reply: Some(reply) }).ok()?;
             answer.await.ok()
-        })
+        };
+        match tokio::time::timeout(timeout, answer).await {
+            Ok(Some(answer)) => answer.map_err(Error::Remote),
+            // Nobody listens, or whoever did went away.
+            Ok(None) | Err(_) => Err(request.timed_out(timeout)),
+        }
     }
 
-    pub(crate) fn cast(&self, target: &Target, message: Message) {
-        for queue in self.queues(target) {
+    pub(crate) fn cast(&self, request: &Outbound<'_>) {
+        let message = Message::new(request);
+        for queue in self.queues(request.target) {
             if queue.try_send(Delivery { message: message.clone(), reply: None }).is_err() {
-                tracing::warn!(topic = target.topic, "a listener's queue is full: the message is dropped");
+                tracing::warn!(
+                    topic = request.target.topic,
+                    "a listener's queue is full: the message is dropped"
+                );
             }
         }
-    }
-}
-
-/// The first endpoint that speaks the version and knows the method answers.
-async fn dispatch(endpoints: &[Arc<dyn Endpoint>], message: &Message) -> Answer {
-    let message = message.read();
-    let text = |key: &str| message.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (method, version) = (text("method"), text("version"));
-    let args = message.get("args").and_then(Value::as_object).cloned().unwrap_or_else(Map::new);
-    let context = message.get("context").unwrap_or(&Value::Null);
-    let mut refusal = Failure::unsupported_version(version, method);
-    for endpoint in endpoints {
-        if !speaks(endpoint.version(), version) {
-            continue;
-        }
-        match endpoint.dispatch(context, method, args.clone()).await {
-            Err(failure) if failure.class == "NoSuchMethod" => refusal = failure,
-            answer => return answer,
-        }
-    }
-    Err(refusal)
-}
-
-/// Same major version, and no newer minor version than the endpoint's.
-fn speaks(endpoint: &str, asked: &str) -> bool {
-    let parse = |version: &str| {
-        let (major, minor) = version.split_once('.')?;
-        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
-    };
-    match (parse(endpoint), parse(asked)) {
-        (Some(endpoint), Some(asked)) => endpoint.0 == asked.0 && asked.1 <= endpoint.1,
-        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Client, Error, Transport};
-    use serde_json::json;
-    use std::time::Duration;
+    use crate::{BoxFuture, Client, Transport};
+    use serde_json::Map;
 
     struct Echo(&'static str);
 

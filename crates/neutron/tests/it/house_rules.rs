@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const DIRECTION: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("oslo", &[]),
-    ("rpc", &["model"]),
+    ("rpc", &["model", "oslo"]),
     ("host", &["model"]),
     ("ovs", &[]),
     ("agent", &["host", "model", "oslo", "ovs", "rpc"]),
