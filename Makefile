@@ -13,7 +13,7 @@ AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 
 SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
 LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 
-.PHONY: help setup services build demo guide-liberty run stop test check deny bench sample
+.PHONY: help setup services build demo guide-liberty run stop test check deny bench install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -54,6 +54,9 @@ deny: setup ## Licences, bans and sources of the dependencies
 
 bench: build ## The table of figures
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab bench
+
+install: ## The program, its names, units and samples: make install [DESTDIR=…] after make build
+	@. ./tools/env; ./tools/install "$${CARGO_TARGET_DIR:-target}"/release/neutron "$(DESTDIR)"
 
 sample: ## Write the sample configuration file anew
 	@. ./tools/env; cargo run -q -p neutron -- config sample > etc/neutron.conf.sample

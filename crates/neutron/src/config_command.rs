@@ -1,6 +1,6 @@
 //! `neutron config sample` and `neutron config check`.
 
-use crate::options;
+use crate::{options, roles};
 use oslo::config::{Config, Gravity};
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,10 +9,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: neutron config sample
        neutron config check FILE...
+       neutron config programs
 
 sample  prints every option that this program reads, with its help and default
 check   reads files in the given order and says what is wrong with them, with file and line;
         the exit status is 1 when a value cannot be read or a name is unknown
+programs
+        prints the names that this program may be called by; each is a service or a command of its own
 ";
 
 /// Runs the command with the words after `config`.
@@ -27,6 +30,9 @@ pub fn run(words: &[String]) -> ExitCode {
             say(&report);
             return if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
+        ["programs"] => roles::ROLES.iter().flat_map(|(_, _, names, _)| *names).for_each(|name| {
+            say(&format!("{name}\n"));
+        }),
         ["-h" | "--help"] => say(USAGE),
         _ => {
             say(USAGE);
