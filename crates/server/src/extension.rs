@@ -2,6 +2,7 @@
 
 use crate::attr::{Attr, Body};
 use crate::db::{Stop, Tx};
+use crate::record::Page;
 use crate::request::Rq;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -145,10 +146,18 @@ pub trait Rules: Send + Sync {
     ) -> BoxFuture<'a, Result<(), crate::fault::Fault>> {
         Box::pin(async { Ok(()) })
     }
+    /// Whether there may be something to do after the commit for a row that a create or update left so.
+    fn wants_after(&self, _page: &Page, _row: usize) -> bool {
+        false
+    }
     /// After the commit of a create or update: what may not stand in the transaction (port binding).
-    /// Must be safe to run twice. Says whether it changed anything, so that what is shown is read again.
-    fn after<'a>(&'a self, _rq: Rq<'a>, _id: &'a str) -> BoxFuture<'a, Result<bool, crate::fault::Fault>> {
-        Box::pin(async { Ok(false) })
+    /// Must be safe to run at any time. Answers with the row as it is then, where it changed.
+    fn after<'a>(
+        &'a self,
+        _rq: Rq<'a>,
+        _id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Page>, crate::fault::Fault>> {
+        Box::pin(async { Ok(None) })
     }
 }
 

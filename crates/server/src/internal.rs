@@ -4,6 +4,7 @@ use crate::attr::{Body, Default};
 use crate::catalog::Shape;
 use crate::db::{Stop, Tx};
 use crate::fault::Fault;
+use crate::record::Page;
 use crate::request::Rq;
 use crate::store;
 use serde_json::{Value, json};
@@ -37,23 +38,23 @@ struct Work<'a> {
     body: Body,
 }
 
-async fn create_one(tx: &mut Tx, work: &Work<'_>) -> Result<String, Stop> {
+async fn create_one(tx: &mut Tx, work: &Work<'_>) -> Result<Page, Stop> {
     let Work { rq, shape, body, .. } = work;
     let id = shape.resource.rules.create(*rq, tx, body.clone()).await?;
     for hook in &shape.hooks {
         (hook.stored)(*rq, tx, &id, None, body).await?;
     }
-    Ok(id)
+    store::row(*rq, tx, shape.resource, &id).await
 }
 
-async fn update_one(tx: &mut Tx, work: &Work<'_>) -> Result<bool, Stop> {
+async fn update_one(tx: &mut Tx, work: &Work<'_>) -> Result<Option<Page>, Stop> {
     let Work { rq, shape, id, body } = work;
-    let Some(old) = store::get(*rq, tx, shape.resource, id).await? else { return Ok(false) };
+    let Some(old) = store::get(*rq, tx, shape.resource, id).await? else { return Ok(None) };
     shape.resource.rules.update(*rq, tx, &old, body.clone()).await?;
     for hook in &shape.hooks {
         (hook.stored)(*rq, tx, id, Some(&old), body).await?;
     }
-    Ok(true)
+    store::row(*rq, tx, shape.resource, id).await.map(Some)
 }
 
 async fn delete_one(tx: &mut Tx, work: &Work<'_>) -> Result<bool, Stop> {
@@ -63,28 +64,32 @@ async fn delete_one(tx: &mut Tx, work: &Work<'_>) -> Result<bool, Stop> {
     Ok(true)
 }
 
-async fn read_back(work: &Work<'_>, id: &str) -> Result<Option<Body>, Fault> {
-    let mut tx = work.rq.app.db.read().await.map_err(Stop::into_fault)?;
-    store::get(work.rq, &mut tx, work.shape.resource, id).await.map_err(Stop::into_fault)
+/// A row as an admin sees it, after what may not stand in the transaction; none when it is gone.
+async fn settled(rq: Rq<'_>, shape: &Shape, page: Page) -> Result<Option<Body>, Fault> {
+    let rules = shape.resource.rules;
+    let now = match page.rows.is_empty() {
+        false if rules.wants_after(&page, 0) => rules.after(rq, page.text(0, "id")).await?,
+        _ => None,
+    };
+    let page = now.unwrap_or(page);
+    Ok((!page.rows.is_empty()).then(|| page.body(0)))
 }
 
 /// Makes one; answers with what an admin sees, or none when it was removed at once.
 pub async fn create(rq: Rq<'_>, resource: &str, body: Body) -> Result<Option<Body>, Fault> {
     let shape = shape(rq, resource)?;
     let work = Work { rq, shape, id: "", body: complete(shape, body) };
-    let id = rq.app.write(create_one, &work).await.map_err(Stop::into_fault)?;
-    shape.resource.rules.after(rq, &id).await?;
-    read_back(&work, &id).await
+    let page = rq.app.write(create_one, &work).await.map_err(Stop::into_fault)?;
+    settled(rq, shape, page).await
 }
 
 /// Changes one; none when it is not there.
 pub async fn update(rq: Rq<'_>, resource: &str, id: &str, changes: Body) -> Result<Option<Body>, Fault> {
     let work = Work { rq, shape: shape(rq, resource)?, id, body: changes };
-    if !rq.app.write(update_one, &work).await.map_err(Stop::into_fault)? {
-        return Ok(None);
+    match rq.app.write(update_one, &work).await.map_err(Stop::into_fault)? {
+        Some(page) => settled(rq, work.shape, page).await,
+        None => Ok(None),
     }
-    work.shape.resource.rules.after(rq, id).await?;
-    read_back(&work, id).await
 }
 
 /// Removes one; false when it is not there.

@@ -81,13 +81,14 @@ pub async fn check(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, items: &[Body])
         }
     }
     for (project, delta) in wanted {
+        // What nobody limits is not counted.
         let sql = format!(
-            "SELECT (SELECT `limit` FROM quotas WHERE project_id = ? AND resource = ?), (SELECT count(*) FROM {} WHERE project_id = ?)",
+            "SELECT l.most, CASE WHEN l.most < 0 THEN 0 ELSE (SELECT count(*) FROM {} WHERE project_id = ?) END \
+             FROM (SELECT coalesce((SELECT `limit` FROM quotas WHERE project_id = ? AND resource = ?), ?) AS most) AS l",
             resource.table
         );
-        let row = tx.opt(&sql, p![project, quota, project]).await?;
-        let (own, used) = row.map_or((None, 0), |row| (row.opt_int(0), row.int(1)));
-        let limit = own.unwrap_or_else(|| rq.app.limits.of(quota));
+        let row = tx.opt(&sql, p![project, project, quota, rq.app.limits.of(quota)]).await?;
+        let (limit, used) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
         if limit >= 0 && used + delta > limit {
             return Err(Fault::OverQuota { overs: py::list(&[quota]) }.into());
         }

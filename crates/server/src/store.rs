@@ -1,17 +1,18 @@
 //! Rows of declared resources: insert, change, remove, load, each derived from the declarations.
 
+pub(crate) mod known;
 mod plan;
 
 use crate::attr::{Attr, Body, Condition, Fill, Home};
 use crate::catalog::Shape;
-use crate::db::{Memo, Row, Stop, Tx, Val};
+use crate::db::{Row, Stop, Tx, Val};
 use crate::extension::Resource;
 use crate::p;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
 use serde_json::Value;
 
-pub use plan::Plan;
+pub use plan::{Plan, zulu};
 
 /// Which rows, in which order, and which attributes of them.
 #[derive(Debug, Clone, Default)]
@@ -88,41 +89,91 @@ fn side_columns(attributes: &[&'static Attr], body: &Body, side: &plan::Side) ->
     columns
 }
 
-async fn insert_row(tx: &mut Tx, table: &str, columns: Columns) -> Result<i64, Stop> {
+async fn insert_row(tx: &mut Tx, table: &str, columns: Columns, awaits: Awaits) -> Result<i64, Stop> {
     let names: Vec<String> = columns.iter().map(|(name, _)| format!("`{name}`")).collect();
     let sql =
         format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), crate::db::marks(columns.len()));
     let values: Vec<Val> = columns.into_iter().map(|(_, value)| value).collect();
-    Ok(tx.exec(&sql, &values).await?.last_id)
+    match awaits {
+        Awaits::Answer => Ok(tx.exec_noted(&sql, &values).await?.last_id),
+        Awaits::Nothing => tx.queue_noted(&sql, &values).await.map(|()| 0),
+    }
+}
+
+/// Whether a statement's answer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaits {
+    /// Its key is needed, or its refusal means something to the caller.
+    Answer,
+    /// It travels with a later one: [`Tx::queue`].
+    Nothing,
+}
+
+/// How [`insert_as`] stores a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Insert {
+    /// The revision to start from: above 0 for a row that upstream writes more than once in the transaction
+    /// that makes it. [`touch`] raises it no further.
+    pub revision: i64,
+    /// Whether a refusal of the row is to surface here.
+    pub awaits: Awaits,
 }
 
 /// Stores a new row: `standardattributes` first where the resource has them, the table's own columns, the
 /// side tables. Attributes that live elsewhere are the rule's business. `body` must hold `id`.
 pub async fn insert(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, body: &Body) -> Result<(), Stop> {
+    insert_as(rq, tx, resource, body, Insert { revision: 0, awaits: Awaits::Answer }).await
+}
+
+/// As [`insert`], in a way of the caller's.
+pub async fn insert_as(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    resource: &Resource,
+    body: &Body,
+    Insert { revision, awaits }: Insert,
+) -> Result<(), Stop> {
     let shape = shape(rq, resource)?;
     let mut columns = own_columns(shape, body);
+    let mut standard = Columns::new();
     if resource.standard {
         let now = rq.app.now();
         let description = body.get("description").map_or(Val::Text(String::new()), to_val);
-        let key = tx
-            .exec(
-                "INSERT INTO standardattributes (resource_type, created_at, updated_at, description, revision_number) VALUES (?, ?, ?, ?, 0)",
-                &[Val::from(resource.table), Val::from(&now), Val::from(&now), description],
-            )
-            .await?
-            .last_id;
-        columns.push(("standard_attr_id", Val::Int(key)));
+        standard = vec![
+            ("resource_type", resource.table.into()),
+            ("created_at", now.as_str().into()),
+            ("updated_at", now.into()),
+            ("description", description),
+            ("revision_number", revision.into()),
+        ];
+        let key = insert_row(tx, "standardattributes", standard.clone(), Awaits::Answer).await?;
+        standard.push(("id", key.into()));
+        columns.push(("standard_attr_id", key.into()));
     }
-    insert_row(tx, resource.table, columns).await?;
+    let row = plan::Made { own: &columns, standard: &standard, body };
+    let cells = row.cells(&shape.plan, &shape.attributes);
+    insert_row(tx, resource.table, columns, awaits).await?;
     let id = body.get("id").map_or(Val::Null, to_val);
     for side in &shape.plan.sides {
         let mut columns = side_columns(&shape.attributes, body, side);
         if !columns.is_empty() {
             columns.push((side.key, id.clone()));
-            insert_row(tx, side.table, columns).await?;
+            insert_row(tx, side.table, columns, Awaits::Nothing).await?;
         }
     }
+    if let Some(cells) = cells {
+        let page = Page { names: shape.plan.names.clone(), rows: vec![cells] };
+        tx.known.put(who(rq), resource.name, &page);
+    }
+    if revision > 0 {
+        tx.revises(resource.table, body.get("id").and_then(Value::as_str).unwrap_or_default());
+    }
     Ok(())
+}
+
+/// Whose rows are known.
+fn who(rq: Rq<'_>) -> known::Who {
+    (rq.ctx.project_id.clone(), rq.ctx.sees_all())
 }
 
 /// Writes `columns` of the row whose `key` is `id`; says whether any value differed.
@@ -138,11 +189,25 @@ async fn change_row(tx: &mut Tx, table: &str, key: &str, id: &str, columns: &Col
     let mut params: Vec<Val> = columns.iter().map(|(_, value)| value.clone()).collect();
     params.push(id.into());
     params.extend(columns.iter().map(|(_, value)| value.clone()));
-    Ok(tx.exec(&sql, &params).await?.affected > 0)
+    Ok(tx.exec_noted(&sql, &params).await?.affected > 0)
 }
 
 /// Stores changed attributes. Where a value really differs, raises the revision and sets `updated_at`.
 pub async fn update(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    resource: &Resource,
+    id: &str,
+    changes: &Body,
+) -> Result<(), Stop> {
+    // What is filled may depend on what changes.
+    tx.known.forget(resource.name, id);
+    update_own(rq, tx, resource, id, changes).await
+}
+
+/// As [`update`], for resources whose filled attributes ([`Home::Filled`]) do not depend on their columns: the
+/// row stays known as it is then.
+pub async fn update_own(
     rq: Rq<'_>,
     tx: &mut Tx,
     resource: &Resource,
@@ -163,7 +228,7 @@ pub async fn update(
         let there = format!("SELECT 1 FROM {} WHERE `{}` = ?", side.table, side.key);
         if tx.opt(&there, p![id]).await?.is_none() {
             columns.push((side.key, id.into()));
-            insert_row(tx, side.table, columns).await?;
+            insert_row(tx, side.table, columns, Awaits::Nothing).await?;
             changed = true;
         }
     }
@@ -174,9 +239,30 @@ pub async fn update(
             tx.differs("description")
         );
         let text = to_val(description);
-        changed |= tx.exec(&sql, &[text.clone(), id.into(), text]).await?.affected > 0;
+        changed |= tx.exec_noted(&sql, &[text.clone(), id.into(), text]).await?.affected > 0;
     }
+    note(tx, shape, id, changes);
     if changed { touch(rq, tx, resource, id).await } else { Ok(()) }
+}
+
+/// Says what the stored attributes of a known row are now.
+fn note(tx: &mut Tx, shape: &Shape, id: &str, changes: &Body) {
+    let stored = |attr: &&&'static Attr| changes.contains_key(attr.name) && attr.name != "tenant_id";
+    for (at, attr) in shape.attributes.iter().enumerate().filter(|(_, attr)| stored(attr)) {
+        let value = changes.get(attr.name).map(to_val);
+        match (attr.home, value) {
+            (Home::Column(_) | Home::Side { .. } | Home::Standard("description"), Some(value)) => {
+                match shape.plan.reads.get(at).and_then(|read| read.written(&value)) {
+                    Some(cell) => tx.known.note(shape.resource.name, id, attr.name, cell),
+                    None => tx.known.forget(shape.resource.name, id),
+                }
+            }
+            (
+                Home::Column(_) | Home::Side { .. } | Home::Standard(_) | Home::Filled(_) | Home::Nowhere,
+                _,
+            ) => {}
+        }
+    }
 }
 
 /// Raises the revision and sets `updated_at` of a resource that changed, or whose parts changed; once in a
@@ -189,21 +275,25 @@ pub async fn touch(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Re
         "UPDATE standardattributes SET revision_number = revision_number + 1, updated_at = ? WHERE id = (SELECT standard_attr_id FROM {} WHERE id = ?)",
         resource.table
     );
-    tx.exec(&sql, p![rq.app.now(), id]).await?;
+    let now = rq.app.now();
+    tx.queue_noted(&sql, p![&now, id]).await?;
+    tx.known.touched(resource.name, id, 1, &zulu(&now));
     Ok(())
 }
 
 /// Removes a row with its `standardattributes` (tags and the like go by cascade).
 pub async fn delete(_rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Result<(), Stop> {
-    let key = if resource.standard {
+    let key = if !resource.standard {
+        None
+    } else if let Some(Cell::Int(key)) = tx.known.cell(resource.name, id, "standard_attr_id") {
+        Some(*key)
+    } else {
         let sql = format!("SELECT standard_attr_id FROM {} WHERE id = ?", resource.table);
         tx.opt(&sql, p![id]).await?.map(|row| row.int(0))
-    } else {
-        None
     };
     tx.exec(&format!("DELETE FROM {} WHERE id = ?", resource.table), p![id]).await?;
     if let Some(key) = key {
-        tx.exec("DELETE FROM standardattributes WHERE id = ?", p![key]).await?;
+        tx.queue("DELETE FROM standardattributes WHERE id = ?", p![key]).await?;
     }
     Ok(())
 }
@@ -280,6 +370,12 @@ pub async fn among(
     fields: Option<&[String]>,
 ) -> Result<Page, Stop> {
     let mut all = Page { names: shape(rq, resource)?.plan.names.clone(), rows: Vec::new() };
+    if fields.is_none() && tx.known.holds(&who(rq), resource.name, ids) {
+        for id in ids {
+            all.rows.extend(row(rq, tx, resource, id).await?.rows);
+        }
+        return Ok(all);
+    }
     for ids in ids.chunks(ROWS_PER_STATEMENT_MAX) {
         let mut query = Query::among(resource, "id", ids);
         query.fields = fields.map(<[String]>::to_vec);
@@ -306,12 +402,31 @@ pub async fn get(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Resu
 
 /// One resource as a page of one row, or of none. Asked for twice without a write in between, it is read once.
 pub async fn row(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Result<Page, Stop> {
-    let who = (rq.ctx.project_id.clone(), rq.ctx.sees_all());
-    let known = tx.memo.as_ref().filter(|m| m.who == who && m.resource == resource.name && m.id == id);
-    if let Some(known) = known {
-        return Ok(known.page.clone());
-    }
-    let page = list(rq, tx, resource, &Query::by(resource, "id", id)).await?;
-    tx.memo = Some(Memo { who, resource: resource.name, id: id.to_string(), page: page.clone() });
+    let who = who(rq);
+    let page = match tx.known.take(&who, resource.name, id) {
+        Some(mut page) => {
+            for fill in unsettled(shape(rq, resource)?, &page) {
+                fill(rq, tx, &mut page).await?;
+            }
+            page
+        }
+        None => list(rq, tx, resource, &Query::by(resource, "id", id)).await?,
+    };
+    tx.known.put(who, resource.name, &page);
     Ok(page)
+}
+
+/// The functions that fill what is not known of a page of one row.
+fn unsettled(shape: &Shape, page: &Page) -> Vec<Fill> {
+    let row = page.rows.first().map(Vec::as_slice).unwrap_or_default();
+    let absent = |name: &str| shape.place(name).and_then(|at| row.get(at)) == Some(&Cell::Absent);
+    let mut fills: Vec<Fill> = Vec::new();
+    for attr in shape.attributes.iter().filter(|attr| absent(attr.name)) {
+        if let Home::Filled(fill) = attr.home
+            && !fills.iter().any(|f| std::ptr::fn_addr_eq(*f, fill))
+        {
+            fills.push(fill);
+        }
+    }
+    fills
 }

@@ -127,17 +127,20 @@ async fn shown(rq: Rq<'_>, tx: &mut Tx, shape: &Shape, ids: &[String]) -> Result
     Ok(Shown { page, places })
 }
 
-/// What stands behind the commit of a create or update: `shown` as it is, or read again where that changed it.
-async fn settled(rq: Rq<'_>, shape: &Shape, ids: &[String], old: Shown) -> Result<Shown, Fault> {
-    let mut changed = false;
-    for id in ids {
-        changed |= shape.resource.rules.after(rq, id).await?;
+/// What stands behind the commit of a create or update: `shown`, with the rows that changed since.
+async fn settled(rq: Rq<'_>, shape: &Shape, mut shown: Shown) -> Result<Shown, Fault> {
+    let rules = shape.resource.rules;
+    for row in 0..shown.page.rows.len() {
+        if !rules.wants_after(&shown.page, row) {
+            continue;
+        }
+        let id = shown.page.text(row, "id").to_string();
+        let now = rules.after(rq, &id).await?.and_then(|page| page.rows.into_iter().next());
+        if let (Some(now), Some(old)) = (now, shown.page.rows.get_mut(row)) {
+            *old = now;
+        }
     }
-    if !changed {
-        return Ok(old);
-    }
-    let mut tx = rq.app.db.read().await.map_err(Stop::into_fault)?;
-    shown(rq, &mut tx, shape, ids).await.map_err(Stop::into_fault)
+    Ok(shown)
 }
 
 async fn create_all(tx: &mut Tx, create: &Create<'_>) -> Result<(Vec<String>, Shown), Stop> {
@@ -173,7 +176,7 @@ pub async fn create(rq: Rq<'_>, shape: &Shape, asked: &Asked) -> Result<Reply, F
     }
     let create = Create { rq, shape, items: &admitted.items, bulk: admitted.bulk };
     let (ids, made) = rq.app.write(create_all, &create).await.map_err(Stop::into_fault)?;
-    let Shown { page, places } = settled(rq, shape, &ids, made).await?;
+    let Shown { page, places } = settled(rq, shape, made).await?;
     let places = list::wanted(shape, asked, places);
     if !admitted.bulk {
         return Ok(Reply::json(201, view::single(shape.resource.name, &page, 0, &places)));
@@ -239,7 +242,7 @@ pub async fn update(rq: Rq<'_>, shape: &Shape, id: &str, asked: &Asked) -> Resul
         return Err(Fault::MethodNotAllowed {});
     }
     let changed = rq.app.write(update_one, &update).await.map_err(Stop::into_fault)?;
-    let Shown { page, places } = settled(rq, shape, &[id.to_string()], changed).await?;
+    let Shown { page, places } = settled(rq, shape, changed).await?;
     let places = list::wanted(shape, asked, places);
     Ok(Reply::json(200, view::single(shape.resource.name, &page, 0, &places)))
 }

@@ -14,7 +14,7 @@ pub mod url;
 use crate::fault::Fault;
 use crate::notify::{Change, Committed};
 use crate::outbox;
-use crate::record::Page;
+use crate::store::known::Known;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,6 +76,13 @@ impl Row {
     /// The text in a column; empty where it is NULL or a number.
     pub fn text(&self, column: usize) -> String {
         self.opt_text(column).unwrap_or_default()
+    }
+    /// As [`Row::text`], where it stands.
+    pub fn str(&self, column: usize) -> &str {
+        match self.0.get(column) {
+            Some(Val::Text(text)) => text,
+            _ => "",
+        }
     }
     /// The text in a column that may be NULL.
     pub fn opt_text(&self, column: usize) -> Option<String> {
@@ -220,7 +227,7 @@ impl Db {
 
     fn tx(&self, arm: Arm) -> Tx {
         let statements = self.statements.clone();
-        Tx { arm, statements, changes: Vec::new(), revised: HashSet::new(), memo: None }
+        Tx { arm, statements, changes: Vec::new(), revised: HashSet::new(), known: Known::default() }
     }
 
     /// How many statements the store was asked to run since it was opened (BEGIN and COMMIT apart).
@@ -254,7 +261,11 @@ impl Db {
             let done = match self.begin().await {
                 Ok(mut tx) => match work(&mut tx, input).await {
                     Ok(done) => match if outbox { outbox::record(&mut tx).await } else { Ok(None) } {
-                        Ok(row) => tx.commit().await.map(|changes| (done, Committed { row, changes })),
+                        Ok(row) => match tx.commit().await {
+                            // A queued statement lost a race: tried again, the work sees it where it can say so.
+                            Err(Stop::Duplicate(key)) => Err(Stop::Retry(format!("duplicate key {key}"))),
+                            committed => committed.map(|changes| (done, Committed { row, changes })),
+                        },
                         Err(stop) => Err(stop),
                     },
                     Err(stop) => Err(stop),
@@ -289,8 +300,8 @@ pub struct Tx {
     statements: Arc<AtomicU64>,
     changes: Vec<Change>,
     revised: HashSet<(&'static str, String)>,
-    /// The row read last, until the next statement that writes: what a rule announces is what is shown.
-    pub(crate) memo: Option<Memo>,
+    /// Rows as they are: read or made in this transaction, until a statement that writes.
+    pub(crate) known: Known,
 }
 
 enum Arm {
@@ -298,19 +309,16 @@ enum Arm {
     Maria(maria::MariaTx),
 }
 
-/// A row that was read, for whom, of which resource, by its id.
-pub(crate) struct Memo {
-    /// The caller's project, and whether all rows are visible: what is filled may depend on who asks.
-    pub(crate) who: (Option<String>, bool),
-    pub(crate) resource: &'static str,
-    pub(crate) id: String,
-    pub(crate) page: Page,
-}
-
 impl Tx {
     /// Runs a statement that returns no rows.
     pub async fn exec(&mut self, sql: &str, params: &[Val]) -> Result<Done, Stop> {
-        self.memo = None;
+        self.known.clear();
+        self.exec_noted(sql, params).await
+    }
+
+    /// As [`Tx::exec`], for callers that say themselves what became of the rows known so far: nothing, or what
+    /// they tell [`Tx::known`].
+    pub(crate) async fn exec_noted(&mut self, sql: &str, params: &[Val]) -> Result<Done, Stop> {
         self.count(sql);
         match &mut self.arm {
             Arm::Lite(lite) => lite.exec(sql, params),
@@ -332,7 +340,12 @@ impl Tx {
     /// later statement, [`Tx::flush`], or [`Tx::commit`]. What stood behind the refused one has not run. Where a
     /// Duplicate means something to the caller, call [`Tx::flush`] right after and match there.
     pub async fn queue(&mut self, sql: &str, params: &[Val]) -> Result<(), Stop> {
-        self.memo = None;
+        self.known.clear();
+        self.queue_noted(sql, params).await
+    }
+
+    /// As [`Tx::queue`], for callers that say themselves what became of the rows known so far.
+    pub(crate) async fn queue_noted(&mut self, sql: &str, params: &[Val]) -> Result<(), Stop> {
         self.count(sql);
         match &mut self.arm {
             Arm::Lite(lite) => lite.exec(sql, params).map(drop),
@@ -360,6 +373,16 @@ impl Tx {
     fn count(&self, sql: &str) {
         self.statements.fetch_add(1, Ordering::Relaxed);
         tracing::trace!(target: "server::sql", sql);
+    }
+
+    /// As [`Tx::all`], for what only a statement that writes could change: asked for again, it is remembered.
+    pub async fn all_once(&mut self, sql: &'static str, params: &[Val]) -> Result<Vec<Row>, Stop> {
+        if let Some(rows) = self.known.answer(sql, params) {
+            return Ok(rows);
+        }
+        let rows = self.all(sql, params).await?;
+        self.known.answered(sql, params, &rows);
+        Ok(rows)
     }
 
     /// The first row of a statement, if there is one.

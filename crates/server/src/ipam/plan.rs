@@ -37,6 +37,8 @@ pub struct Candidate {
     pub pools: Vec<Range>,
     /// Whether it is for ports of some owners only.
     pub dedicated: bool,
+    /// `enable_dhcp`
+    pub dhcp: bool,
 }
 
 /// One address to be taken.
@@ -182,7 +184,7 @@ mod tests {
     fn subnet(id: &str, cidr: &str, auto: bool) -> Candidate {
         let cidr: IpNet = cidr.parse().unwrap();
         let pools = crate::ipam::range::default_pools(&cidr, None);
-        Candidate { id: id.into(), cidr, auto, pools, dedicated: false }
+        Candidate { id: id.into(), cidr, auto, pools, dedicated: false, dhcp: true }
     }
 
     fn show(owner: &str, fixed: Value) -> String {

@@ -32,6 +32,13 @@ impl From<Number> for IpAddr {
     }
 }
 
+impl Number {
+    /// The next higher address; none where there is no higher number.
+    pub fn above(self) -> Option<Number> {
+        Some(Number { value: self.value.checked_add(1)?, ..self })
+    }
+}
+
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         IpAddr::from(*self).fmt(f)
@@ -133,8 +140,8 @@ pub fn free(pools: &[Range], taken: &BTreeSet<Number>, from: Option<Number>, mos
             if !taken.contains(&number) {
                 found.push(number);
             }
-            match number.value.checked_add(1) {
-                Some(value) => number.value = value,
+            match number.above() {
+                Some(above) => number = above,
                 None => break,
             }
         }

@@ -1,8 +1,7 @@
 //! Taking and giving back addresses: `ipamallocations` and `ipallocations`, whose unique keys are the judge.
 
-use crate::db::{Row, Stop, Tx, Val, marks};
+use crate::db::{Row, Stop, Tx};
 use crate::fault::Fault;
-use crate::ipam::Hint;
 use crate::ipam::plan::{Candidate, Want};
 use crate::ipam::range::{Number, Range, free};
 use crate::p;
@@ -19,60 +18,95 @@ pub struct Address {
     pub subnet_id: String,
 }
 
-/// Free addresses asked for at once; the first is taken.
-const LOOK_AHEAD: usize = 16;
+/// Addresses that are tried because they are probably free, before the table is looked at.
+const PROMISES_MAX: usize = 3;
 /// After a conflict one of so many free addresses is taken at random, as upstream does from the start.
 const WINDOW: usize = 1000;
 /// Conflicts after which the whole transaction is tried again.
 const CONFLICTS_MAX: usize = 10;
 
-/// The subnets of a network that ports of `owner` may have addresses of: dedicated ones first, then in the
-/// order in which they were made.
-///
-/// # Errors
-/// `IpAddressGenerationFailureNoMatchingSubnet` where there are subnets, and none for this owner.
-pub async fn candidates(tx: &mut Tx, network: &str, owner: &str) -> Result<Vec<Candidate>, Stop> {
+/// A network as one statement reads it for ports: what it gives them, its subnets and their pools.
+pub struct Site {
+    /// `port_security_enabled` of the network.
+    pub port_security: bool,
+    /// Whether DHCP agents serve it.
+    pub served: bool,
+    rows: Vec<Row>,
+    owner: String,
+    id: String,
+}
+
+/// A network as ports of `owner` find it; none where it is not there.
+pub async fn site(tx: &mut Tx, network: &str, owner: &str) -> Result<Option<Site>, Stop> {
     let sql =
         "SELECT s.id, s.cidr, s.ipv6_ra_mode, s.ipv6_address_mode, p.first_ip, p.last_ip, s.enable_dhcp,
         EXISTS (SELECT 1 FROM subnet_service_types AS t WHERE t.subnet_id = s.id),
-        EXISTS (SELECT 1 FROM subnet_service_types AS t WHERE t.subnet_id = s.id AND t.service_type = ?)
-        FROM subnets AS s LEFT JOIN ipallocationpools AS p ON p.subnet_id = s.id
-        WHERE s.network_id = ? ORDER BY s.standard_attr_id";
-    let rows = tx.all(sql, p![owner, network]).await?;
-    let mut subnets: Vec<Candidate> = Vec::new();
-    for row in &rows {
-        let (dedicated, meant) = (row.flag(7), row.flag(8));
-        let open = !dedicated || meant || (row.flag(6) && owner == "network:dhcp");
-        if !open {
-            continue;
+        EXISTS (SELECT 1 FROM subnet_service_types AS t WHERE t.subnet_id = s.id AND t.service_type = ?),
+        (SELECT port_security_enabled FROM networksecuritybindings AS b WHERE b.network_id = n.id),
+        EXISTS (SELECT 1 FROM networkdhcpagentbindings AS b WHERE b.network_id = n.id)
+        FROM networks AS n LEFT JOIN subnets AS s ON s.network_id = n.id
+        LEFT JOIN ipallocationpools AS p ON p.subnet_id = s.id
+        WHERE n.id = ? ORDER BY s.standard_attr_id";
+    let rows = tx.all_once(sql, p![owner, network]).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let (port_security, served) = (first.opt_int(9) != Some(0), first.flag(10));
+    Ok(Some(Site { port_security, served, rows, owner: owner.to_string(), id: network.to_string() }))
+}
+
+impl Site {
+    /// The subnets that ports of the owner may have addresses of: dedicated ones first, then in the order in
+    /// which they were made.
+    ///
+    /// # Errors
+    /// `IpAddressGenerationFailureNoMatchingSubnet` where there are subnets, and none for this owner.
+    pub fn candidates(&self) -> Result<Vec<Candidate>, Fault> {
+        let rows = || self.rows.iter().filter(|row| row.opt_text(0).is_some());
+        let mut subnets: Vec<Candidate> = Vec::new();
+        for row in rows() {
+            let (dedicated, meant) = (row.flag(7), row.flag(8));
+            let open = !dedicated || meant || (row.flag(6) && self.owner == "network:dhcp");
+            if !open {
+                continue;
+            }
+            let id = row.text(0);
+            if subnets.last().is_none_or(|s| s.id != id) {
+                let Some(subnet) = candidate(row, dedicated) else { continue };
+                subnets.push(subnet);
+            }
+            if let (Some(pool), Some(subnet)) = (pool(row, 4), subnets.last_mut()) {
+                subnet.pools.push(pool);
+            }
         }
-        let id = row.text(0);
-        if subnets.last().is_none_or(|s| s.id != id) {
-            let Some(subnet) = candidate(row, dedicated) else { continue };
-            subnets.push(subnet);
+        if subnets.is_empty() && rows().next().is_some() {
+            let (network_id, service_type) = (self.id.clone(), self.owner.clone());
+            return Err(Fault::IpAddressGenerationFailureNoMatchingSubnet { network_id, service_type });
         }
-        if let (Some(pool), Some(subnet)) = (pool(row, 4), subnets.last_mut()) {
-            subnet.pools.push(pool);
-        }
+        subnets.sort_by_key(|s| !s.dedicated);
+        Ok(subnets)
     }
-    if subnets.is_empty() && !rows.is_empty() {
-        let (network_id, service_type) = (network.to_string(), owner.to_string());
-        return Err(Fault::IpAddressGenerationFailureNoMatchingSubnet { network_id, service_type }.into());
+}
+
+/// The [`Site::candidates`] of a network; none where it is not there.
+pub async fn candidates(tx: &mut Tx, network: &str, owner: &str) -> Result<Vec<Candidate>, Stop> {
+    match site(tx, network, owner).await? {
+        Some(site) => Ok(site.candidates()?),
+        None => Ok(Vec::new()),
     }
-    subnets.sort_by_key(|s| !s.dedicated);
-    Ok(subnets)
 }
 
 fn candidate(row: &Row, dedicated: bool) -> Option<Candidate> {
     let auto = [2, 3].iter().any(|at| matches!(row.text(*at).as_str(), "slaac" | "dhcpv6-stateless"));
     let (id, cidr) = (row.text(0), row.text(1).parse().ok()?);
-    Some(Candidate { id, cidr, auto, pools: Vec::new(), dedicated })
+    Some(Candidate { id, cidr, auto, pools: Vec::new(), dedicated, dhcp: row.flag(6) })
 }
 
 /// A pool from two columns.
 pub fn pool(row: &Row, column: usize) -> Option<Range> {
     Range::new(row.text(column).parse().ok()?, row.text(column + 1).parse().ok()?)
 }
+
+/// What of a port its addresses decide.
+pub const OF_ADDRESSES: &[&str] = &["fixed_ips", "dns_name", "dns_assignment"];
 
 /// Takes what is wanted, for a port that is there already.
 pub async fn take(
@@ -84,6 +118,7 @@ pub async fn take(
     wants: &[Want],
 ) -> Result<Vec<Address>, Stop> {
     let mut taken: Vec<Address> = Vec::new();
+    tx.known.unsettle("port", port, OF_ADDRESSES);
     for want in wants {
         let found = match want {
             Want::Exact(at, number) | Want::Auto(at, number) => match subnets.get(*at) {
@@ -99,7 +134,12 @@ pub async fn take(
         };
         let sql =
             "INSERT INTO ipallocations (port_id, ip_address, subnet_id, network_id) VALUES (?, ?, ?, ?)";
-        match tx.exec(sql, p![port, &address.ip_address, &address.subnet_id, network]).await {
+        let params = p![port, &address.ip_address, &address.subnet_id, network];
+        let stored = match want {
+            Want::Any(_) => tx.queue_noted(sql, params).await,
+            Want::Exact(..) | Want::Auto(..) => tx.exec_noted(sql, params).await.map(drop),
+        };
+        match stored {
             Err(Stop::Duplicate(_)) => {
                 let (net_id, ip_address) = (network.to_string(), address.ip_address);
                 return Err(Fault::IpAddressInUse { net_id, ip_address }.into());
@@ -115,31 +155,31 @@ fn has(taken: &[Address], subnet: &Candidate, number: Number) -> bool {
     taken.iter().any(|a| a.subnet_id == subnet.id && a.ip_address == number.to_string())
 }
 
-/// What is remembered of a subnet, or looked up.
-async fn hint(rq: Rq<'_>, tx: &mut Tx, subnet: &str) -> Result<Hint, Stop> {
-    if let Some(hint) = rq.app.hints.get(subnet) {
-        return Ok(hint);
+/// The row of `ipamsubnets` that belongs to a subnet: remembered, or looked up.
+async fn ipam_subnet(rq: Rq<'_>, tx: &mut Tx, subnet: &str) -> Result<String, Stop> {
+    if let Some(id) = rq.app.hints.ipam_subnet(subnet) {
+        return Ok(id);
     }
     let row = tx.opt("SELECT id FROM ipamsubnets WHERE neutron_subnet_id = ?", p![subnet]).await?;
     let row = row.ok_or_else(|| Fault::SubnetNotFound { subnet_id: subnet.into() })?;
-    let hint = Hint { ipam_subnet_id: row.text(0), from: None };
-    rq.app.hints.put(subnet, hint.clone());
-    Ok(hint)
+    rq.app.hints.learn(subnet, &row.text(0));
+    Ok(row.text(0))
 }
 
 async fn allocate(tx: &mut Tx, ipam_subnet: &str, number: Number) -> Result<bool, Stop> {
     let sql = "INSERT INTO ipamallocations (ip_address, status, ipam_subnet_id) VALUES (?, 'ALLOCATED', ?)";
-    match tx.exec(sql, p![number.to_string(), ipam_subnet]).await {
+    match tx.exec_noted(sql, p![number.to_string(), ipam_subnet]).await {
         Ok(_) => Ok(true),
-        Err(Stop::Duplicate(_)) => Ok(false),
+        // Any other key is that of a statement that travelled with this one.
+        Err(Stop::Duplicate(key)) if key == "PRIMARY" => Ok(false),
         Err(stop) => Err(stop),
     }
 }
 
 async fn exact(rq: Rq<'_>, tx: &mut Tx, subnet: &Candidate, number: Number) -> Result<Address, Stop> {
-    let hint = hint(rq, tx, &subnet.id).await?;
+    let ipam = ipam_subnet(rq, tx, &subnet.id).await?;
     let (ip, subnet_id) = (number.to_string(), subnet.id.clone());
-    if allocate(tx, &hint.ipam_subnet_id, number).await? {
+    if allocate(tx, &ipam, number).await? {
         return Ok(Address { ip_address: ip, subnet_id });
     }
     Err(Fault::IpAddressAlreadyAllocated { ip, subnet_id }.into())
@@ -160,28 +200,18 @@ async fn any(
     Ok(None)
 }
 
-/// Takes the lowest free address; after a conflict with another server a random one of a window.
+/// Takes a free address: one that this process has reason to believe in, else the lowest that the table shows;
+/// after a conflict with another server a random one of a window.
 async fn lowest(rq: Rq<'_>, tx: &mut Tx, subnet: &Candidate) -> Result<Option<Number>, Stop> {
-    let hint = hint(rq, tx, &subnet.id).await?;
-    let ipam = hint.ipam_subnet_id.clone();
-    let ahead = free(&subnet.pools, &BTreeSet::new(), hint.from, LOOK_AHEAD);
-    let mut tried = BTreeSet::new();
-    if !ahead.is_empty() {
-        let sql = format!(
-            "SELECT ip_address FROM ipamallocations WHERE ipam_subnet_id = ? AND ip_address IN ({})",
-            marks(ahead.len())
-        );
-        let params: Vec<Val> =
-            std::iter::once(ipam.as_str().into()).chain(ahead.iter().map(|n| n.to_string().into())).collect();
-        let taken = numbers(&tx.all(&sql, &params).await?);
-        if let Some(number) = ahead.into_iter().find(|n| !taken.contains(n)) {
-            if allocate(tx, &ipam, number).await? {
-                rq.app.hints.put(&subnet.id, Hint { from: Some(number), ..hint });
-                return Ok(Some(number));
-            }
-            tried.insert(number);
+    let ipam = ipam_subnet(rq, tx, &subnet.id).await?;
+    for _ in 0..PROMISES_MAX {
+        match rq.app.hints.promise(&subnet.id, &subnet.pools) {
+            Some(number) if allocate(tx, &ipam, number).await? => return Ok(Some(number)),
+            Some(_) => {}
+            None => break,
         }
     }
+    let mut tried = BTreeSet::new();
     for _ in 0..CONFLICTS_MAX {
         let sql = "SELECT ip_address FROM ipamallocations WHERE ipam_subnet_id = ?";
         let mut taken = numbers(&tx.all(sql, p![&ipam]).await?);
@@ -190,7 +220,7 @@ async fn lowest(rq: Rq<'_>, tx: &mut Tx, subnet: &Candidate) -> Result<Option<Nu
         let open = free(&subnet.pools, &taken, None, window);
         let Some(number) = open.get(rq.app.dice(open.len())).copied() else { return Ok(None) };
         if allocate(tx, &ipam, number).await? {
-            rq.app.hints.put(&subnet.id, Hint { from: open.first().copied(), ..hint });
+            rq.app.hints.looked(&subnet.id, number);
             return Ok(Some(number));
         }
         tried.insert(number);
@@ -212,16 +242,17 @@ pub async fn addresses(tx: &mut Tx, port: &str) -> Result<Vec<Address>, Stop> {
 
 /// Gives addresses back.
 pub async fn give_back(rq: Rq<'_>, tx: &mut Tx, port: &str, addresses: &[Address]) -> Result<(), Stop> {
+    tx.known.unsettle("port", port, OF_ADDRESSES);
     for address in addresses {
         let sql = "DELETE FROM ipallocations WHERE port_id = ? AND ip_address = ? AND subnet_id = ?";
-        tx.exec(sql, p![port, &address.ip_address, &address.subnet_id]).await?;
-        let hint = match hint(rq, tx, &address.subnet_id).await {
-            Ok(hint) => hint,
+        tx.queue_noted(sql, p![port, &address.ip_address, &address.subnet_id]).await?;
+        let ipam = match ipam_subnet(rq, tx, &address.subnet_id).await {
+            Ok(ipam) => ipam,
             Err(Stop::Fault(_)) => continue,
             Err(stop) => return Err(stop),
         };
         let sql = "DELETE FROM ipamallocations WHERE ip_address = ? AND ipam_subnet_id = ?";
-        tx.exec(sql, p![&address.ip_address, hint.ipam_subnet_id]).await?;
+        tx.queue_noted(sql, p![&address.ip_address, ipam]).await?;
         if let Ok(ip) = address.ip_address.parse::<IpAddr>() {
             rq.app.hints.freed(&address.subnet_id, ip.into());
         }

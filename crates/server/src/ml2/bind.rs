@@ -10,6 +10,7 @@ use crate::ml2::mech::{Agent, Mechanism};
 use crate::ml2::segment::Wanted;
 use crate::notify::{Change, Verb};
 use crate::p;
+use crate::record::Page;
 use crate::request::Rq;
 use crate::resources::network::segments::{self, Segment};
 use crate::resources::port::PORT;
@@ -38,49 +39,48 @@ enum Decision {
 }
 
 /// Binds a port where it names a host and is not bound; does nothing otherwise, so it is safe at any time.
-/// Says whether there was anything to do.
-pub async fn bind(rq: Rq<'_>, port: &str) -> Result<bool, Stop> {
-    for attempt in 0..ATTEMPTS_MAX {
+/// Answers with the port as it is then, where there was anything to do.
+pub async fn bind(rq: Rq<'_>, port: &str) -> Result<Option<Page>, Stop> {
+    for _ in 0..ATTEMPTS_MAX {
         let waiting = {
             let mut tx = rq.app.db.read().await?;
             waiting(rq, &mut tx, port).await?
         };
-        let Some(waiting) = waiting else { return Ok(attempt > 0) };
+        let Some(waiting) = waiting else { return Ok(None) };
         let decision = decide(&waiting);
         if let Decision::Failed { reasons } = &decision {
             let (host, vnic) = (&waiting.binding.host, &waiting.binding.vnic_type);
             tracing::warn!(port, host, vnic, "the port could not be bound: {}", reasons.join("; "));
             if waiting.binding.vif_type == FAILED {
-                return Ok(attempt > 0);
+                return Ok(None);
             }
         }
         let commit = Commit { rq, waiting: &waiting, decision: &decision };
-        if rq.app.write(store_decision, &commit).await? {
-            return Ok(true);
+        if let Some(bound) = rq.app.write(store_decision, &commit).await? {
+            return Ok(Some(bound));
         }
     }
     tracing::warn!(port, "the port's binding kept changing while it was decided");
-    Ok(true)
+    Ok(None)
 }
 
 async fn waiting(rq: Rq<'_>, tx: &mut Tx, port: &str) -> Result<Option<Waiting>, Stop> {
-    let Some(binding) = binding::of(tx, port).await? else { return Ok(None) };
+    let Some((binding, network)) = binding::with_network(tx, port).await? else { return Ok(None) };
     if binding.host.is_empty() || ![UNBOUND, FAILED].contains(&binding.vif_type.as_str()) {
         return Ok(None);
     }
-    let Some(row) = tx.opt("SELECT network_id FROM ports WHERE id = ?", p![port]).await? else {
-        return Ok(None);
-    };
-    let segments = segments::of(tx, &row.text(0)).await?;
+    let segments = segments::of(tx, &network).await?;
     if segments.is_empty() {
         return Ok(None);
     }
+    let there = agents::list(tx, None, Some(&binding.host)).await?;
+    let (now, down) = ((rq.app.clock)(), rq.app.agents.agent_down_time);
     let mut found = Vec::new();
     for mechanism in &rq.app.ml2.mechanisms {
         let Some(agent_type) = mechanism.agent_type() else { continue };
-        let agent = agents::on_host(tx, agent_type, &binding.host).await?;
-        let (now, down) = ((rq.app.clock)(), rq.app.agents.agent_down_time);
-        let agent = agent.map(|a| Agent { alive: a.alive(now, down), configurations: a.configurations });
+        let agent = there.iter().find(|agent| agent.agent_type == agent_type);
+        let agent =
+            agent.map(|a| Agent { alive: a.alive(now, down), configurations: a.configurations.clone() });
         found.push((*mechanism, agent));
     }
     Ok(Some(Waiting { port: port.to_string(), binding, segments, agents: found }))
@@ -128,8 +128,8 @@ struct Commit<'a> {
     decision: &'a Decision,
 }
 
-/// Stores a decision; false when the binding has changed since.
-async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<bool, Stop> {
+/// Stores a decision, and answers with the port as it is then; none when the binding has changed since.
+async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<Option<Page>, Stop> {
     let Commit { rq, waiting, decision } = *commit;
     let (port, old) = (waiting.port.as_str(), &waiting.binding);
     let (vif_type, details) = match decision {
@@ -140,22 +140,29 @@ async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<bool, Stop> 
     };
     let before = store::get(rq, tx, &PORT, port).await?;
     let sql = "UPDATE ml2_port_bindings SET vif_type = ?, vif_details = ? WHERE port_id = ? AND host = ? AND vif_type = ? AND vnic_type = ? AND profile = ? AND status = 'ACTIVE'";
-    let params = p![vif_type, details, port, &old.host, &old.vif_type, &old.vnic_type, &old.profile];
-    if tx.exec(sql, params).await?.affected == 0 {
-        return Ok(false);
+    let params = p![vif_type, &details, port, &old.host, &old.vif_type, &old.vnic_type, &old.profile];
+    if tx.exec_noted(sql, params).await?.affected == 0 {
+        return Ok(None);
     }
     let sql = "DELETE FROM ml2_port_binding_levels WHERE port_id = ? AND host = ?";
-    tx.exec(sql, p![port, &old.host]).await?;
+    tx.queue_noted(sql, p![port, &old.host]).await?;
+    let mut drivers = Vec::new();
     if let Decision::Bound { driver, segment } = decision {
         let sql = "INSERT INTO ml2_port_binding_levels (port_id, host, level, driver, segment_id) VALUES (?, ?, 0, ?, ?)";
-        tx.exec(sql, p![port, &old.host, driver.name(), segment]).await?;
+        tx.queue_noted(sql, p![port, &old.host, driver.name(), segment]).await?;
+        drivers.push((0, driver.name()));
     }
+    let bound = Binding { vif_type: vif_type.to_string(), ..old.clone() };
+    binding::note(tx, port, &bound, &details, &drivers);
     // Upstream raises the revision for the binding and once more by hand, and clients see the number.
     let sql = "UPDATE standardattributes SET revision_number = revision_number + 2, updated_at = ? WHERE id = (SELECT standard_attr_id FROM ports WHERE id = ?)";
-    tx.exec(sql, p![rq.app.now(), port]).await?;
-    let after: Option<Body> = store::get(rq, tx, &PORT, port).await?;
+    let now = rq.app.now();
+    tx.queue_noted(sql, p![&now, port]).await?;
+    tx.known.touched("port", port, 2, &store::zulu(&now));
+    let page = store::row(rq, tx, &PORT, port).await?;
+    let after: Option<Body> = (!page.rows.is_empty()).then(|| page.body(0));
     tx.announce(Change { resource: "port", verb: Verb::Updated, id: port.to_string(), before, after });
-    Ok(true)
+    Ok(Some(page))
 }
 
 #[cfg(test)]

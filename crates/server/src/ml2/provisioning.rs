@@ -4,7 +4,7 @@ use crate::db::{Stop, Tx, Val, marks};
 use crate::notify::{Change, Verb};
 use crate::p;
 use crate::request::Rq;
-use crate::store::{self, Query};
+use crate::store::{self, Query, ROWS_PER_STATEMENT_MAX};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ pub const BUILD: &str = "BUILD";
 
 /// Makes a port wait.
 pub async fn block(tx: &mut Tx, port: &str, entity: Entity) -> Result<(), Stop> {
-    tx.exec(
+    tx.queue_noted(
         "INSERT INTO provisioningblocks (standard_attr_id, entity) SELECT standard_attr_id, ? FROM ports AS p \
          WHERE p.id = ? AND NOT EXISTS (SELECT 1 FROM provisioningblocks AS b \
                                         WHERE b.standard_attr_id = p.standard_attr_id AND b.entity = ?)",
@@ -60,8 +60,14 @@ pub async fn block(tx: &mut Tx, port: &str, entity: Entity) -> Result<(), Stop> 
     Ok(())
 }
 
+/// Whether a new port waits for DHCP agents: `served` says that one serves its network, `dhcp` that one of its
+/// subnets has DHCP.
+pub fn awaits_dhcp(device_owner: &str, served: bool, dhcp: bool) -> bool {
+    served && dhcp && !OWNERS_WITHOUT_DHCP.contains(&device_owner)
+}
+
 /// Makes a port wait for DHCP agents where one of its subnets has DHCP and an agent serves the network; else
-/// it no longer waits for them. To be called when a port is made and when its addresses or MAC change.
+/// it no longer waits for them. To be called when a port's addresses or MAC change.
 pub async fn block_for_dhcp(tx: &mut Tx, port: &str) -> Result<(), Stop> {
     let row = tx
         .opt(
@@ -88,8 +94,7 @@ async fn release(tx: &mut Tx, ports: &[String], entity: Entity) -> Result<(), St
     );
     let mut params: Vec<Val> = vec![entity.word().into()];
     params.extend(ports.iter().map(Val::from));
-    tx.exec(&sql, &params).await?;
-    Ok(())
+    tx.queue_noted(&sql, &params).await
 }
 
 /// An entity has done its part for some ports: those that wait for nothing more and are bound become ACTIVE.
@@ -139,24 +144,51 @@ pub async fn set_status(
     let id =
         |body: &crate::attr::Body| body.get("id").and_then(Value::as_str).unwrap_or_default().to_string();
     let changed: Vec<String> = old.iter().map(id).collect();
-    for before in &old {
-        let status = json!({"status": status_of(wanted, before)});
-        let Value::Object(changes) = status else { continue };
-        store::update(rq, tx, port, &id(before), &changes).await?;
+    for status in [ACTIVE, DOWN, BUILD] {
+        let into: Vec<&String> = changed.iter().filter(|id| wanted.get(*id) == Some(&status)).collect();
+        write_status(tx, &into, status).await?;
     }
-    let page = store::list(rq, tx, port, &Query::among(port, "id", &changed)).await?;
-    for row in 0..page.rows.len() {
-        let after = page.body(row);
-        let before = old.iter().find(|before| before.get("id") == after.get("id")).cloned();
-        tx.announce(Change {
-            resource: "port",
-            verb: Verb::Updated,
-            id: id(&after),
-            before,
-            after: Some(after),
-        });
+    let now = rq.app.now();
+    raise(tx, &changed, &now).await?;
+    for before in old {
+        let mut after = before.clone();
+        after.insert("status".into(), json!(status_of(wanted, &before)));
+        if let Some(revision) = before.get("revision_number").and_then(Value::as_i64) {
+            after.insert("revision_number".into(), json!(revision + 1));
+        }
+        if after.contains_key("updated_at") {
+            after.insert("updated_at".into(), json!(store::zulu(&now)));
+        }
+        let (id, before, after) = (id(&before), Some(before), Some(after));
+        tx.announce(Change { resource: "port", verb: Verb::Updated, id, before, after });
     }
     Ok(changed)
+}
+
+async fn write_status(tx: &mut Tx, ports: &[&String], status: &str) -> Result<(), Stop> {
+    for ports in ports.chunks(ROWS_PER_STATEMENT_MAX) {
+        let sql = format!("UPDATE ports SET status = ? WHERE id IN ({})", marks(ports.len()));
+        let params: Vec<Val> =
+            std::iter::once(status.into()).chain(ports.iter().copied().map(Val::from)).collect();
+        tx.queue(&sql, &params).await?;
+    }
+    Ok(())
+}
+
+/// Raises the revisions of ports that changed.
+async fn raise(tx: &mut Tx, ports: &[String], now: &str) -> Result<(), Stop> {
+    let fresh: Vec<&String> = ports.iter().filter(|id| tx.revises("ports", id)).collect();
+    for ports in fresh.chunks(ROWS_PER_STATEMENT_MAX) {
+        let sql = format!(
+            "UPDATE standardattributes SET revision_number = revision_number + 1, updated_at = ? WHERE id IN \
+             (SELECT standard_attr_id FROM ports WHERE id IN ({}))",
+            marks(ports.len())
+        );
+        let params: Vec<Val> =
+            std::iter::once(now.into()).chain(ports.iter().copied().map(Val::from)).collect();
+        tx.queue(&sql, &params).await?;
+    }
+    Ok(())
 }
 
 fn status_of(wanted: &BTreeMap<String, &'static str>, port: &crate::attr::Body) -> Option<&'static str> {

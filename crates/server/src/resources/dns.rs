@@ -1,7 +1,8 @@
 //! Names of ports and domains of networks: what upstream takes for one, and what a port is called.
 
+use crate::api::view;
 use crate::py;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The longest full name, in characters.
 const FQDN_MAX: usize = 255;
@@ -99,28 +100,43 @@ pub fn fits_domain(name: &str, option: &str) -> Result<(), String> {
     }
 }
 
-/// `dns_assignment`: the names of a port's addresses.
-pub fn assignment(option: &str, name: &str, current_domain: &str, addresses: &[String]) -> Value {
+/// `dns_assignment`: the names of a port's addresses, as JSON text.
+pub fn assignment<'a>(
+    option: &str,
+    name: &str,
+    current_domain: &str,
+    addresses: impl Iterator<Item = &'a str>,
+) -> String {
     let managed = managed_domain(option).is_some();
     let own = if managed && !current_domain.is_empty() { current_domain.into() } else { full_domain(option) };
-    let one = |address: &String| {
+    let mut json = vec![b'['];
+    for address in addresses {
         let hostname = if managed && !name.is_empty() {
             name.to_string()
         } else {
             format!("host-{}", address.replace(['.', ':'], "-"))
         };
-        let fqdn = match hostname.ends_with('.') || own.is_empty() {
-            true => hostname.clone(),
-            false => format!("{hostname}.{own}"),
-        };
-        json!({"ip_address": address, "hostname": hostname, "fqdn": fqdn})
-    };
-    Value::Array(addresses.iter().map(one).collect())
+        let whole = hostname.ends_with('.') || own.is_empty();
+        let fqdn = if whole { hostname.clone() } else { format!("{hostname}.{own}") };
+        json.extend_from_slice(if json.len() == 1 { b"{" } else { b",{" });
+        for (key, value) in [("ip_address", address), ("hostname", &hostname), ("fqdn", &fqdn)] {
+            if key != "ip_address" {
+                json.push(b',');
+            }
+            view::text(&mut json, key);
+            json.push(b':');
+            view::text(&mut json, value);
+        }
+        json.push(b'}');
+    }
+    json.push(b']');
+    String::from_utf8(json).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn names_are_refused_in_upstreams_words() {
@@ -140,7 +156,9 @@ mod tests {
     #[test]
     fn an_address_has_a_name() {
         let name = |option, name| {
-            assignment(option, name, "", &["10.0.0.5".to_string()])[0]["fqdn"].as_str().unwrap().to_string()
+            let json = assignment(option, name, "", ["10.0.0.5"].into_iter());
+            let all: Value = serde_json::from_str(&json).unwrap();
+            all[0]["fqdn"].as_str().unwrap().to_string()
         };
         assert_eq!(name("openstacklocal", "web"), "host-10-0-0-5.openstacklocal.");
         assert_eq!(name("example.org", "web"), "web.example.org.");

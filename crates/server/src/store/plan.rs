@@ -1,6 +1,6 @@
 //! The statement that reads a resource's rows, and how its columns become cells; made once per resource.
 
-use crate::attr::{Attr, Default, Home};
+use crate::attr::{Attr, Body, Default, Home};
 use crate::db::Val;
 use crate::db::schema::{self, Kind};
 use crate::extension::Resource;
@@ -98,7 +98,47 @@ pub(super) fn place(resource: &Resource, attr: &Attr) -> Option<String> {
     }
 }
 
+/// A row that is being made: what is written into its own table and into `standardattributes`, and the body
+/// that side tables take their columns from.
+pub(super) struct Made<'a> {
+    pub(super) own: &'a [(&'static str, Val)],
+    pub(super) standard: &'a [(&'static str, Val)],
+    pub(super) body: &'a Body,
+}
+
+impl Made<'_> {
+    /// The row as it will be read, with what is filled left out; none where the database has a say in it.
+    pub(super) fn cells(&self, plan: &Plan, attributes: &[&'static Attr]) -> Option<Vec<Cell>> {
+        let among = |columns: &[(&'static str, Val)], name: &str| {
+            columns.iter().find(|(column, _)| *column == name).map(|(_, value)| value.clone())
+        };
+        let cell = |(attr, read): (&&'static Attr, &Read)| match attr.home {
+            Home::Column(column) => read.written(&among(self.own, column)?),
+            Home::Standard(column) => read.written(&among(self.standard, column)?),
+            Home::Side { .. } => match self.body.get(attr.name) {
+                Some(value) => read.written(&super::to_val(value)),
+                None => Some(read.cell(&mut std::iter::once(Val::Null))),
+            },
+            Home::Filled(_) | Home::Nowhere => Some(Cell::Absent),
+        };
+        attributes.iter().zip(&plan.reads).map(cell).collect()
+    }
+}
+
 impl Read {
+    /// How a value that is written will be read; none where the column makes something else of it.
+    pub(super) fn written(&self, value: &Val) -> Option<Cell> {
+        let kept = match (self, value) {
+            (_, Val::Null) => true,
+            (Read::Column(Kind::Bool | Kind::Int) | Read::Side(Kind::Bool | Kind::Int, _), Val::Int(_)) => {
+                true
+            }
+            (Read::Column(Kind::Text) | Read::Side(Kind::Text, _) | Read::Zulu, Val::Text(_)) => true,
+            _ => false,
+        };
+        kept.then(|| self.cell(&mut std::iter::once(value.clone())))
+    }
+
     pub(super) fn cell(&self, values: &mut impl Iterator<Item = Val>) -> Cell {
         match self {
             Read::Nothing => Cell::Absent,

@@ -1,12 +1,13 @@
 //! Where a port is: the row of `ml2_port_bindings` that is in use, and what waits for the host's agent.
 
 use crate::attr::Body;
-use crate::db::{Stop, Tx};
+use crate::db::{Row, Stop, Tx, Val, marks};
 use crate::fault::Fault;
 use crate::ml2::provisioning::{self, Entity};
 use crate::ml2::segment::invalid;
 use crate::p;
 use crate::py;
+use crate::record::Cell;
 use crate::request::Rq;
 use crate::resources::rows::text;
 use serde_json::{Map, Value};
@@ -35,12 +36,18 @@ pub struct Binding {
 pub async fn of(tx: &mut Tx, port: &str) -> Result<Option<Binding>, Stop> {
     let sql = "SELECT host, vif_type, vnic_type, profile FROM ml2_port_bindings WHERE port_id = ? AND status = 'ACTIVE'";
     let row = tx.opt(sql, p![port]).await?;
-    Ok(row.map(|r| Binding {
-        host: r.text(0),
-        vif_type: r.text(1),
-        vnic_type: r.text(2),
-        profile: r.text(3),
-    }))
+    Ok(row.map(|r| read(&r)))
+}
+
+/// The binding of a port, and its network.
+pub async fn with_network(tx: &mut Tx, port: &str) -> Result<Option<(Binding, String)>, Stop> {
+    let sql = "SELECT b.host, b.vif_type, b.vnic_type, b.profile, p.network_id FROM ml2_port_bindings AS b JOIN ports AS p ON p.id = b.port_id WHERE b.port_id = ? AND b.status = 'ACTIVE'";
+    let row = tx.opt(sql, p![port]).await?;
+    Ok(row.map(|r| (read(&r), r.text(4))))
+}
+
+fn read(row: &Row) -> Binding {
+    Binding { host: row.text(0), vif_type: row.text(1), vnic_type: row.text(2), profile: row.text(3) }
 }
 
 /// `binding:host_id` as it is kept: whatever the client wrote, as text.
@@ -60,20 +67,60 @@ fn profile_text(profile: Option<&Value>) -> Result<Option<String>, Fault> {
 }
 
 /// Stores the binding of a new port.
-pub(super) async fn insert(tx: &mut Tx, port: &str, body: &Body) -> Result<(), Stop> {
+pub(super) async fn insert(tx: &mut Tx, port: &str, body: &Body) -> Result<Binding, Stop> {
     let profile = profile_text(body.get("binding:profile"))?.filter(|p| p != "{}").unwrap_or_default();
     let vnic = match text(body, "binding:vnic_type") {
         "" => "normal",
         vnic => vnic,
     };
     let sql = "INSERT INTO ml2_port_bindings (port_id, host, vif_type, vnic_type, profile, vif_details, status) VALUES (?, ?, 'unbound', ?, ?, '', 'ACTIVE')";
-    tx.exec(sql, p![port, host_text(body), vnic, profile]).await?;
-    Ok(())
+    let host = host_text(body);
+    tx.queue_noted(sql, p![port, &host, vnic, &profile]).await?;
+    let binding = Binding { host, vif_type: UNBOUND.into(), vnic_type: vnic.into(), profile };
+    note(tx, port, &binding, "", &[]);
+    Ok(binding)
 }
 
-/// Takes over what a client changed; says whether anything did. A changed binding is undone: the port is to
-/// be bound anew.
-pub(super) async fn change(tx: &mut Tx, port: &str, now: &Binding, changes: &Body) -> Result<bool, Stop> {
+/// What of a port its binding decides.
+pub(super) const OF_BINDING: &[&str] =
+    &["binding:host_id", "binding:vif_type", "binding:vnic_type", "binding:profile", "binding:vif_details"];
+
+/// Says what a known port's binding is now: `details` as it is kept, the drivers that bound it by level.
+pub(crate) fn note(tx: &mut Tx, port: &str, binding: &Binding, details: &str, drivers: &[(i64, &str)]) {
+    let cells = [
+        Cell::Text(binding.host.clone()),
+        Cell::Text(binding.vif_type.clone()),
+        Cell::Text(binding.vnic_type.clone()),
+        Cell::Json(if binding.profile.is_empty() { "{}".into() } else { binding.profile.clone() }),
+        Cell::Json(shown_details(details, drivers)),
+    ];
+    for (name, cell) in OF_BINDING.iter().zip(cells) {
+        tx.known.note("port", port, name, cell);
+    }
+}
+
+/// `binding:vif_details`: what is kept, and which driver bound which level.
+pub(super) fn shown_details(details: &str, drivers: &[(i64, &str)]) -> String {
+    if details.is_empty() && drivers.is_empty() {
+        return "{}".into();
+    }
+    let mut details: Map<String, Value> = serde_json::from_str(details).unwrap_or_default();
+    if !drivers.is_empty() {
+        let bound: Map<String, Value> =
+            drivers.iter().map(|(level, driver)| (level.to_string(), Value::from(*driver))).collect();
+        details.insert("bound_drivers".into(), Value::Object(bound));
+    }
+    Value::Object(details).to_string()
+}
+
+/// Takes over what a client changed; answers with the new binding where anything did. A changed binding is
+/// undone: the port is to be bound anew.
+pub(super) async fn change(
+    tx: &mut Tx,
+    port: &str,
+    now: &Binding,
+    changes: &Body,
+) -> Result<Option<Binding>, Stop> {
     let mut new = now.clone();
     if changes.contains_key("binding:host_id") {
         new.host = host_text(changes);
@@ -91,13 +138,15 @@ pub(super) async fn change(tx: &mut Tx, port: &str, now: &Binding, changes: &Bod
         }
     }
     if new == *now {
-        return Ok(false);
+        return Ok(None);
     }
-    tx.exec("DELETE FROM ml2_port_binding_levels WHERE port_id = ? AND host = ?", p![port, &now.host])
-        .await?;
+    let levels = "DELETE FROM ml2_port_binding_levels WHERE port_id = ? AND host = ?";
+    tx.queue_noted(levels, p![port, &now.host]).await?;
     let sql = "UPDATE ml2_port_bindings SET host = ?, vif_type = 'unbound', vnic_type = ?, profile = ?, vif_details = '' WHERE port_id = ? AND host = ? AND status = 'ACTIVE'";
-    tx.exec(sql, p![&new.host, &new.vnic_type, &new.profile, port, &now.host]).await?;
-    Ok(true)
+    tx.queue_noted(sql, p![&new.host, &new.vnic_type, &new.profile, port, &now.host]).await?;
+    new.vif_type = UNBOUND.into();
+    note(tx, port, &new, "", &[]);
+    Ok(Some(new))
 }
 
 /// Owners of ports that are ready as soon as they are there.
@@ -113,19 +162,28 @@ const NOT_AWAITED: [&str; 9] = [
     "network:floatingip",
 ];
 
-/// Makes a port wait for the L2 agent of its host, where there is one that could wire it.
-pub(super) async fn block_for_agent(rq: Rq<'_>, tx: &mut Tx, port: &str) -> Result<(), Stop> {
-    let sql = "SELECT b.host, b.vnic_type, p.status, p.device_owner FROM ports AS p JOIN ml2_port_bindings AS b ON b.port_id = p.id AND b.status = 'ACTIVE' WHERE p.id = ? AND b.host != ''";
-    let Some(row) = tx.opt(sql, p![port]).await? else { return Ok(()) };
-    if row.text(2) == provisioning::ACTIVE || NOT_AWAITED.contains(&row.text(3).as_str()) {
+/// Makes a port of this owner and status wait for the L2 agent of its host, where there is one that could wire
+/// it.
+pub(super) async fn block_for_agent(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    port: &str,
+    binding: &Binding,
+    (owner, status): (&str, &str),
+) -> Result<(), Stop> {
+    if binding.host.is_empty() || status == provisioning::ACTIVE || NOT_AWAITED.contains(&owner) {
         return Ok(());
     }
-    for mechanism in rq.app.ml2.mechanisms.iter().filter(|m| m.supports(&row.text(1))) {
-        let Some(agent_type) = mechanism.agent_type() else { continue };
-        let sql = "SELECT 1 FROM agents WHERE agent_type = ? AND host = ?";
-        if tx.opt(sql, p![agent_type, row.text(0)]).await?.is_some() {
-            return provisioning::block(tx, port, Entity::L2).await;
-        }
+    let able = rq.app.ml2.mechanisms.iter().filter(|m| m.supports(&binding.vnic_type));
+    let types: Vec<&str> = able.filter_map(|mechanism| mechanism.agent_type()).collect();
+    if types.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let sql =
+        format!("SELECT 1 FROM agents WHERE host = ? AND agent_type IN ({}) LIMIT 1", marks(types.len()));
+    let params: Vec<Val> = std::iter::once(binding.host.as_str()).chain(types).map(Val::from).collect();
+    match tx.opt(&sql, &params).await? {
+        Some(_) => provisioning::block(tx, port, Entity::L2).await,
+        None => Ok(()),
+    }
 }

@@ -94,7 +94,8 @@ mod tests {
     fn subnets() -> Vec<Candidate> {
         let one = |id: &str, cidr: &str, auto| {
             let cidr: ipnet::IpNet = cidr.parse().unwrap();
-            Candidate { id: id.into(), cidr, auto, pools: default_pools(&cidr, None), dedicated: false }
+            let pools = default_pools(&cidr, None);
+            Candidate { id: id.into(), cidr, auto, pools, dedicated: false, dhcp: true }
         };
         vec![one("v4", "10.0.0.0/24", false), one("auto", "fd00::/64", true)]
     }

@@ -1,15 +1,16 @@
 //! Making ports.
 
-use super::{PORT, announce, binding, check_owner, extras, is_trusted};
+use super::{PORT, announce, binding, check_owner, extras, fill, is_trusted};
 use crate::attr::Body;
 use crate::db::{Stop, Tx};
 use crate::fault::Fault;
 use crate::ipam::{plan, take};
-use crate::ml2::provisioning;
+use crate::ml2::provisioning::{self, Entity};
 use crate::p;
+use crate::record::Cell;
 use crate::request::Rq;
-use crate::resources::rows::text;
-use crate::store;
+use crate::resources::rows::{items, text};
+use crate::store::{self, Awaits, Insert};
 use model::Mac;
 use serde_json::{Value, json};
 
@@ -34,27 +35,16 @@ pub(super) async fn create(rq: Rq<'_>, tx: &mut Tx, body: Body) -> Result<String
     store_new(rq, tx, body).await
 }
 
-/// What a port takes from its network.
-struct Network {
-    port_security: bool,
-}
-
-async fn network(tx: &mut Tx, id: &str) -> Result<Network, Stop> {
-    let sql = "SELECT s.port_security_enabled FROM networks AS n LEFT JOIN networksecuritybindings AS s ON s.network_id = n.id WHERE n.id = ?";
-    match tx.opt(sql, p![id]).await? {
-        Some(row) => Ok(Network { port_security: row.opt_int(0) != Some(0) }),
-        None => Err(Fault::NetworkNotFound { net_id: id.into() }.into()),
-    }
-}
-
 async fn store_new(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop> {
     extras::check_pair_count(rq, &body)?;
     let id = rq.app.fresh_id();
     let network_id = text(&body, "network_id").to_string();
     let owner = text(&body, "device_owner").to_string();
-    let network = network(tx, &network_id).await?;
+    let Some(site) = take::site(tx, &network_id, &owner).await? else {
+        return Err(Fault::NetworkNotFound { net_id: network_id }.into());
+    };
     let asked = body.get("port_security_enabled").and_then(Value::as_bool);
-    let secured = !is_trusted(&body) && asked.unwrap_or(network.port_security);
+    let secured = !is_trusted(&body) && asked.unwrap_or(site.port_security);
     let (mac, drawn) = mac_address(rq, tx, &network_id, &body).await?;
     let fixed = body.get("fixed_ips").and_then(Value::as_array).cloned();
     body.insert("id".into(), json!(id));
@@ -67,29 +57,79 @@ async fn store_new(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, St
     if text(&body, "status").is_empty() {
         body.insert("status".into(), json!("DOWN"));
     }
-    match store::insert(rq, tx, &PORT, &body).await {
-        Err(Stop::Duplicate(key)) if key == "uniq_ports0network_id0mac_address" && drawn => {
-            return Err(Stop::Retry(format!("the MAC address {mac} was drawn twice")));
-        }
-        Err(Stop::Duplicate(key)) if key == "uniq_ports0network_id0mac_address" => {
+    // Upstream writes the row twice in its transaction, and clients see the number.
+    let awaits = if drawn { Awaits::Nothing } else { Awaits::Answer };
+    match store::insert_as(rq, tx, &PORT, &body, Insert { revision: 1, awaits }).await {
+        Err(Stop::Duplicate(key)) if key == MAC_KEY && !drawn => {
             return Err(Fault::MacAddressInUse { net_id: network_id, mac: mac.to_string() }.into());
         }
+        Err(Stop::Duplicate(key)) if key == MAC_KEY => return Err(drawn_twice(mac)),
         other => other?,
     }
-    let subnets = take::candidates(tx, &network_id, &owner).await?;
-    let port = plan::Port { network_id: &network_id, owner: &owner, mac, fixed_ips: fixed.as_deref() };
+    let seat = Seat { id: &id, network_id: &network_id, owner: &owner, mac, secured };
+    match furnish(rq, tx, &seat, &site, &body, fixed.as_deref()).await {
+        Err(Stop::Duplicate(key)) if key == MAC_KEY => Err(drawn_twice(mac)),
+        Err(stop) => Err(stop),
+        Ok(()) => Ok(id),
+    }
+}
+
+/// The key that keeps MAC addresses apart.
+const MAC_KEY: &str = "uniq_ports0network_id0mac_address";
+
+fn drawn_twice(mac: Mac) -> Stop {
+    Stop::Retry(format!("the MAC address {mac} was drawn twice"))
+}
+
+/// A new port whose row is stored, or on its way.
+struct Seat<'a> {
+    id: &'a str,
+    network_id: &'a str,
+    owner: &'a str,
+    mac: Mac,
+    secured: bool,
+}
+
+/// Stores what belongs to a new port beside its row: addresses, binding, options, what it waits for.
+async fn furnish(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    &Seat { id, network_id, owner, mac, secured }: &Seat<'_>,
+    site: &take::Site,
+    body: &Body,
+    fixed_ips: Option<&[Value]>,
+) -> Result<(), Stop> {
+    let subnets = site.candidates()?;
+    let port = plan::Port { network_id, owner, mac, fixed_ips };
     check_subnets_exist(tx, &port, &subnets).await?;
     let wants = plan::plan(&port, &subnets)?;
-    take::take(rq, tx, &network_id, &id, &subnets, &wants).await?;
-    extras::store_pairs(tx, &id, &body, secured).await?;
-    binding::insert(tx, &id, &body).await?;
-    extras::store_dhcp_options(rq, tx, &id, &body, true).await?;
-    extras::store_dns(rq, tx, &id, &body).await?;
-    binding::block_for_agent(rq, tx, &id).await?;
-    provisioning::block_for_dhcp(tx, &id).await?;
-    // Upstream writes the row twice in its transaction, and clients see the number.
-    store::touch(rq, tx, &PORT, &id).await?;
-    Ok(id)
+    let taken = take::take(rq, tx, network_id, id, &subnets, &wants).await?;
+    extras::store_pairs(tx, id, body, secured).await?;
+    let bound = binding::insert(tx, id, body).await?;
+    extras::store_dhcp_options(rq, tx, id, body, true).await?;
+    let named = extras::store_dns(rq, tx, id, body, true).await?;
+    binding::block_for_agent(rq, tx, id, &bound, (owner, text(body, "status"))).await?;
+    let dhcp = subnets.iter().any(|s| s.dhcp && taken.iter().any(|a| a.subnet_id == s.id));
+    if provisioning::awaits_dhcp(owner, site.served, dhcp) {
+        provisioning::block(tx, id, Entity::Dhcp).await?;
+    }
+    if !named {
+        fill::note_addresses(rq, tx, id, taken);
+    }
+    note_empty(tx, id, body);
+    Ok(())
+}
+
+/// Says what a new port has none of.
+fn note_empty(tx: &mut Tx, id: &str, body: &Body) {
+    for name in ["allowed_address_pairs", "extra_dhcp_opts"] {
+        if items(body, name).is_empty() {
+            tx.known.note("port", id, name, Cell::Json("[]".into()));
+        }
+    }
+    // Tags are stored later, by those who keep them, and groups by theirs.
+    tx.known.note("port", id, "tags", Cell::Json("[]".into()));
+    tx.known.note("port", id, "security_groups", Cell::Json("[]".into()));
 }
 
 /// The MAC address asked for, or a fresh one; with whether it was drawn.

@@ -5,6 +5,7 @@ use crate::check;
 use crate::convert;
 use crate::db::{Stop, Tx};
 use crate::fault::Fault;
+use crate::ipam::take::OF_ADDRESSES;
 use crate::ml2::segment::invalid;
 use crate::p;
 use crate::py;
@@ -103,6 +104,7 @@ pub(super) async fn store_pairs(tx: &mut Tx, port: &str, body: &Body, secured: b
     if !secured {
         return Err(Fault::AddressPairAndPortSecurityRequired {}.into());
     }
+    tx.known.unsettle("port", port, &["allowed_address_pairs"]);
     for pair in pairs {
         let own = text(body, "mac_address");
         let mac = pair.get("mac_address").and_then(Value::as_str).unwrap_or(own);
@@ -110,7 +112,7 @@ pub(super) async fn store_pairs(tx: &mut Tx, port: &str, body: &Body, secured: b
         let mac_address = mac.to_string();
         let ip_address = pair.get("ip_address").and_then(Value::as_str).unwrap_or_default().to_string();
         let sql = "INSERT INTO allowedaddresspairs (port_id, mac_address, ip_address) VALUES (?, ?, ?)";
-        match tx.exec(sql, p![port, &mac_address, &ip_address]).await {
+        match tx.exec_noted(sql, p![port, &mac_address, &ip_address]).await {
             Err(Stop::Duplicate(_)) => {
                 return Err(Fault::DuplicateAddressPairInRequest { mac_address, ip_address }.into());
             }
@@ -173,6 +175,9 @@ pub(super) async fn store_dhcp_options(
     new: bool,
 ) -> Result<bool, Stop> {
     let options = items(body, "extra_dhcp_opts");
+    if !options.is_empty() {
+        tx.known.unsettle("port", port, &["extra_dhcp_opts"]);
+    }
     for option in options {
         let name = option.get("opt_name").and_then(Value::as_str).unwrap_or_default();
         let value = option.get("opt_value").and_then(Value::as_str);
@@ -182,17 +187,17 @@ pub(super) async fn store_dhcp_options(
             let there = "port_id = ? AND opt_name = ? AND ip_version = ?";
             let key = p![port, name, version].to_vec();
             if value.is_none() {
-                tx.exec(&format!("DELETE FROM extradhcpopts WHERE {there}"), &key).await?;
+                tx.exec_noted(&format!("DELETE FROM extradhcpopts WHERE {there}"), &key).await?;
                 continue;
             }
             let sql = format!("UPDATE extradhcpopts SET opt_value = ? WHERE {there}");
-            if valid && tx.exec(&sql, &[p![value].to_vec(), key].concat()).await?.affected > 0 {
+            if valid && tx.exec_noted(&sql, &[p![value].to_vec(), key].concat()).await?.affected > 0 {
                 continue;
             }
         }
         if valid {
             let sql = "INSERT INTO extradhcpopts (id, port_id, opt_name, opt_value, ip_version) VALUES (?, ?, ?, ?, ?)";
-            match tx.exec(sql, p![rq.app.fresh_id(), port, name, value, version]).await {
+            match tx.exec_noted(sql, p![rq.app.fresh_id(), port, name, value, version]).await {
                 Err(Stop::Duplicate(_)) => {
                     return Err(invalid(format!("Duplicate DHCP option {name}")).into());
                 }
@@ -203,8 +208,14 @@ pub(super) async fn store_dhcp_options(
     Ok(!options.is_empty())
 }
 
-/// Stores a port's name, where names are managed at all. `body` may hold only changes.
-pub(super) async fn store_dns(rq: Rq<'_>, tx: &mut Tx, port: &str, body: &Body) -> Result<bool, Stop> {
+/// Stores a port's name, where names are managed at all; says whether it changed. `body` may hold only changes.
+pub(super) async fn store_dns(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    port: &str,
+    body: &Body,
+    new: bool,
+) -> Result<bool, Stop> {
     let Some(name) = body.get("dns_name").and_then(Value::as_str) else { return Ok(false) };
     let option = &rq.app.ml2.core.dns_domain;
     dns::fits_domain(name, option)
@@ -212,17 +223,22 @@ pub(super) async fn store_dns(rq: Rq<'_>, tx: &mut Tx, port: &str, body: &Body) 
     if dns::managed_domain(option).is_none() {
         return Ok(false);
     }
-    let row = tx.opt("SELECT dns_name FROM portdnses WHERE port_id = ?", p![port]).await?;
+    let row = match new {
+        true => None,
+        false => tx.opt("SELECT dns_name FROM portdnses WHERE port_id = ?", p![port]).await?,
+    };
     match row {
         Some(row) if row.text(0) == name => Ok(false),
         Some(_) => {
-            tx.exec("UPDATE portdnses SET dns_name = ? WHERE port_id = ?", p![name, port]).await?;
+            tx.known.unsettle("port", port, OF_ADDRESSES);
+            tx.exec_noted("UPDATE portdnses SET dns_name = ? WHERE port_id = ?", p![name, port]).await?;
             Ok(true)
         }
         None if name.is_empty() => Ok(false),
         None => {
             let sql = "INSERT INTO portdnses (port_id, current_dns_name, current_dns_domain, previous_dns_name, previous_dns_domain, dns_name, dns_domain) VALUES (?, '', '', '', '', ?, '')";
-            tx.exec(sql, p![port, name]).await?;
+            tx.known.unsettle("port", port, OF_ADDRESSES);
+            tx.exec_noted(sql, p![port, name]).await?;
             Ok(true)
         }
     }

@@ -1,36 +1,44 @@
 //! What ports show beside their own row: one statement per page each.
 
+use super::binding;
+use crate::api::view;
 use crate::attr::Fill;
-use crate::db::{Row, Stop, Tx};
+use crate::db::{Row, Stop, Tx, Val};
+use crate::ipam::take::Address;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
 use crate::resources::dns as names;
 use crate::resources::rows::{among, by_first, fill, ids};
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value, json};
 
 type Filled<'a> = BoxFuture<'a, Result<(), Stop>>;
 
 // Every function here is a `Fill`; the compiler checks it once.
-const _: [Fill; 4] = [addresses, address_pairs, dhcp_options, binding];
+const _: [Fill; 4] = [addresses, address_pairs, dhcp_options, bound];
 
 /// A list of objects written straight as text: this is the hot part of long lists.
 fn objects(rows: &[Row], keys: &[&str]) -> Cell {
-    let mut text = String::from("[");
-    for (at, row) in rows.iter().enumerate() {
-        text.push_str(if at == 0 { "{" } else { ", {" });
-        for (column, key) in keys.iter().enumerate() {
-            let separator = if column == 0 { "" } else { ", " };
-            let value = match row.opt_int(column + 1) {
-                Some(number) => number.to_string(),
-                None => Value::from(row.text(column + 1)).to_string(),
-            };
-            text.push_str(&format!("{separator}\"{key}\": {value}"));
-        }
-        text.push('}');
+    if rows.is_empty() {
+        return Cell::Json("[]".into());
     }
-    text.push(']');
-    Cell::Json(text)
+    let mut text = Vec::with_capacity(rows.len() * 100);
+    for (at, row) in rows.iter().enumerate() {
+        text.extend_from_slice(if at == 0 { b"[{" } else { b",{" });
+        for (column, key) in keys.iter().enumerate() {
+            if column > 0 {
+                text.push(b',');
+            }
+            view::text(&mut text, key);
+            text.push(b':');
+            match row.opt_int(column + 1) {
+                Some(number) => text.extend_from_slice(number.to_string().as_bytes()),
+                None => view::text(&mut text, row.str(column + 1)),
+            }
+        }
+        text.push(b'}');
+    }
+    text.push(b']');
+    Cell::Json(String::from_utf8(text).unwrap_or_default())
 }
 
 /// `fixed_ips`, and what these addresses are called.
@@ -44,19 +52,36 @@ pub(super) fn addresses<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> F
         if page.place("dns_name").is_none() {
             return Ok(());
         }
+        // Where names are not managed, none is kept.
+        let option = rq.app.ml2.core.dns_domain.as_str();
         let sql = "SELECT port_id, dns_name, current_dns_domain FROM portdnses WHERE port_id";
         let named = by_first(among(tx, sql, &own_ids, "").await?);
-        let option = rq.app.ml2.core.dns_domain.as_str();
         let row = |at: usize| own_ids.get(at).and_then(|id| named.get(id)).and_then(|rows| rows.first());
-        let name = |at: usize| row(at).map(|r| r.text(1)).unwrap_or_default();
-        fill(page, "dns_name", &named, |at, _| Cell::Text(name(at)));
+        let name = |at: usize| row(at).map(|r| r.str(1)).unwrap_or_default();
+        fill(page, "dns_name", &named, |at, _| Cell::Text(name(at).to_string()));
         fill(page, "dns_assignment", &addresses, |at, own| {
-            let own: Vec<String> = own.iter().map(|r| r.text(2)).collect();
-            let domain = row(at).map(|r| r.text(2)).unwrap_or_default();
-            Cell::Json(names::assignment(option, &name(at), &domain, &own).to_string())
+            let domain = row(at).map(|r| r.str(2)).unwrap_or_default();
+            let own = own.iter().map(|r| r.str(2));
+            Cell::Json(names::assignment(option, name(at), domain, own))
         });
         Ok(())
     })
+}
+
+/// Says what the addresses of a new port without a name are.
+pub(super) fn note_addresses(rq: Rq<'_>, tx: &mut Tx, port: &str, mut own: Vec<Address>) {
+    own.sort();
+    let row = |a: &Address| Row(vec![Val::Null, a.subnet_id.as_str().into(), a.ip_address.as_str().into()]);
+    let rows: Vec<Row> = own.iter().map(row).collect();
+    let option = rq.app.ml2.core.dns_domain.as_str();
+    let called = names::assignment(option, "", "", own.iter().map(|a| a.ip_address.as_str()));
+    for (name, cell) in [
+        ("fixed_ips", objects(&rows, &["subnet_id", "ip_address"])),
+        ("dns_name", Cell::Text(String::new())),
+        ("dns_assignment", Cell::Json(called)),
+    ] {
+        tx.known.note("port", port, name, cell);
+    }
 }
 
 pub(super) fn address_pairs<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
@@ -77,11 +102,7 @@ pub(super) fn dhcp_options<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) ->
     })
 }
 
-fn object(text: &str) -> Map<String, Value> {
-    serde_json::from_str(text).unwrap_or_default()
-}
-
-pub(super) fn binding<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
+pub(super) fn bound<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT b.port_id, b.host, b.vif_type, b.vnic_type, b.profile, b.vif_details, l.level, l.driver FROM ml2_port_bindings AS b LEFT JOIN ml2_port_binding_levels AS l ON l.port_id = b.port_id AND l.host = b.host WHERE b.status = 'ACTIVE' AND b.port_id";
         let rows = by_first(among(tx, sql, &ids(page), "ORDER BY b.port_id, l.level").await?);
@@ -99,13 +120,8 @@ pub(super) fn binding<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Fill
         });
         fill(page, "binding:vif_details", &rows, |_, own| {
             let Some(first) = own.first() else { return Cell::Absent };
-            let mut details = object(&first.text(5));
-            let level = |r: &Row| Some((r.opt_int(6)?.to_string(), Value::from(r.text(7))));
-            let bound: Map<String, Value> = own.iter().filter_map(level).collect();
-            if !bound.is_empty() {
-                details.insert("bound_drivers".into(), json!(bound));
-            }
-            Cell::Json(Value::Object(details).to_string())
+            let drivers: Vec<_> = own.iter().filter_map(|r| Some((r.opt_int(6)?, r.str(7)))).collect();
+            Cell::Json(binding::shown_details(first.str(5), &drivers))
         });
         Ok(())
     })

@@ -19,6 +19,7 @@ use crate::db::{Stop, Tx};
 use crate::extension::{Hook, Resource, Rules, Verbs};
 use crate::fault::Fault;
 use crate::notify::{Change, Verb};
+use crate::record::Page;
 use crate::request::Rq;
 use crate::resources::rows::text;
 use crate::store;
@@ -63,18 +64,18 @@ pub static PORT: Resource = Resource {
 
 /// `binding`
 pub const BINDING: &[Attr] = &[
-    Attr::new("binding:vif_type").read_only().guarded().home(Home::Filled(fill::binding)),
-    Attr::new("binding:vif_details").read_only().guarded().home(Home::Filled(fill::binding)),
+    Attr::new("binding:vif_type").read_only().guarded().home(Home::Filled(fill::bound)),
+    Attr::new("binding:vif_details").read_only().guarded().home(Home::Filled(fill::bound)),
     Attr::new("binding:vnic_type")
         .check(Check::Values(VNIC_TYPES))
         .default(Default::Text("normal"))
         .guarded()
-        .home(Home::Filled(fill::binding)),
+        .home(Home::Filled(fill::bound)),
     Attr::new("binding:host_id")
         .guarded()
         .filter(Filter::Custom(filter::host))
-        .home(Home::Filled(fill::binding)),
-    Attr::new("binding:profile").check(Check::DictOrNone).guarded().home(Home::Filled(fill::binding)),
+        .home(Home::Filled(fill::bound)),
+    Attr::new("binding:profile").check(Check::DictOrNone).guarded().home(Home::Filled(fill::bound)),
 ];
 
 const VNIC_TYPES: &[Literal] = &[
@@ -151,7 +152,13 @@ impl Rules for Ports {
     fn delete<'a>(&'a self, rq: Rq<'a>, tx: &'a mut Tx, old: &'a Body) -> BoxFuture<'a, Result<(), Stop>> {
         Box::pin(delete::delete(rq, tx, old))
     }
-    fn after<'a>(&'a self, rq: Rq<'a>, id: &'a str) -> BoxFuture<'a, Result<bool, Fault>> {
+    fn wants_after(&self, page: &Page, row: usize) -> bool {
+        let unbound = [binding::UNBOUND, binding::FAILED].contains(&page.text(row, "binding:vif_type"));
+        // What is not shown here may be anything.
+        let named = page.place("binding:host_id").is_none() || !page.text(row, "binding:host_id").is_empty();
+        named && (unbound || page.place("binding:vif_type").is_none())
+    }
+    fn after<'a>(&'a self, rq: Rq<'a>, id: &'a str) -> BoxFuture<'a, Result<Option<Page>, Fault>> {
         Box::pin(async move { crate::ml2::bind::bind(rq, id).await.map_err(Stop::into_fault) })
     }
 }

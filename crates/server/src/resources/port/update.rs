@@ -24,7 +24,7 @@ pub async fn update_in(rq: Rq<'_>, tx: &mut Tx, id: &str, changes: Body) -> Resu
 
 pub(super) async fn update(rq: Rq<'_>, tx: &mut Tx, old: &Body, mut changes: Body) -> Result<(), Stop> {
     let id = text(old, "id");
-    let Some(bound) = binding::of(tx, id).await? else {
+    let Some(mut bound) = binding::of(tx, id).await? else {
         return Err(Fault::PortNotFound { port_id: id.into() }.into());
     };
     check_vnic(old, &changes, &bound)?;
@@ -42,17 +42,22 @@ pub(super) async fn update(rq: Rq<'_>, tx: &mut Tx, old: &Body, mut changes: Bod
     let mut touched = moved && update_addresses(rq, tx, old, &changes, new_mac).await?;
     touched |= update_pairs(rq, tx, old, &changes).await?;
     touched |= extras::store_dhcp_options(rq, tx, id, &changes, false).await?;
-    touched |= extras::store_dns(rq, tx, id, &changes).await?;
-    let rebound = binding::change(tx, id, &bound, &changes).await?;
-    if rebound {
+    touched |= extras::store_dns(rq, tx, id, &changes, false).await?;
+    let new = binding::change(tx, id, &bound, &changes).await?;
+    let rebound = new.is_some();
+    if let Some(new) = new {
+        bound = new;
         changes.insert("status".into(), json!("DOWN"));
     }
-    store::update(rq, tx, &PORT, id, &changes).await?;
+    store::update_own(rq, tx, &PORT, id, &changes).await?;
     if touched || rebound {
         store::touch(rq, tx, &PORT, id).await?;
     }
     if rebound && changes.contains_key("binding:host_id") {
-        binding::block_for_agent(rq, tx, id).await?;
+        let now = |key: &str| changes.get(key).or_else(|| old.get(key)).and_then(Value::as_str);
+        let (owner, status) = (now("device_owner"), now("status"));
+        let said = (owner.unwrap_or_default(), status.unwrap_or_default());
+        binding::block_for_agent(rq, tx, id, &bound, said).await?;
     }
     if moved {
         provisioning::block_for_dhcp(tx, id).await?;
@@ -183,7 +188,8 @@ async fn update_pairs(rq: Rq<'_>, tx: &mut Tx, old: &Body, changes: &Body) -> Re
         return Ok(false);
     }
     let id = text(old, "id");
-    tx.exec("DELETE FROM allowedaddresspairs WHERE port_id = ?", crate::p![id]).await?;
+    tx.known.unsettle("port", id, &["allowed_address_pairs"]);
+    tx.exec_noted("DELETE FROM allowedaddresspairs WHERE port_id = ?", crate::p![id]).await?;
     let mut whole = changes.clone();
     whole.entry("mac_address").or_insert_with(|| old.get("mac_address").cloned().unwrap_or_default());
     extras::store_pairs(tx, id, &whole, secured).await?;

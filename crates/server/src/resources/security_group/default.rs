@@ -41,7 +41,7 @@ pub async fn ensure(rq: Rq<'_>, tx: &mut Tx, project: &str) -> Result<Option<Str
 /// The id of a project's default group.
 pub async fn find(tx: &mut Tx, project: &str) -> Result<Option<String>, Stop> {
     let sql = "SELECT security_group_id FROM default_security_group WHERE project_id = ?";
-    Ok(tx.opt(sql, p![project]).await?.map(|row| row.text(0)))
+    Ok(tx.all_once(sql, p![project]).await?.first().map(|row| row.text(0)))
 }
 
 async fn may_make(rq: Rq<'_>, tx: &mut Tx, project: &str) -> Result<bool, Stop> {

@@ -102,7 +102,8 @@ async fn created(rq: Rq<'_>, tx: &mut Tx, id: &str, body: &Body) -> Result<(), S
     if trusted(body) {
         return Ok(());
     }
-    let groups = asked.unwrap_or_else(|| own.into_iter().collect());
+    // A project may use its own default group.
+    let Some(groups) = asked else { return store(tx, id, own.into_iter().collect()).await };
     let project = body.get("project_id").and_then(Value::as_str).filter(|p| !p.is_empty());
     bind(rq, tx, id, groups, project).await
 }
@@ -122,7 +123,8 @@ async fn updated(rq: Rq<'_>, tx: &mut Tx, id: &str, old: &Body, body: &Body) -> 
     match asked {
         Some(groups) if groups != had => {
             let groups = if trusted(body) { BTreeSet::new() } else { groups };
-            tx.exec("DELETE FROM securitygroupportbindings WHERE port_id = ?", p![id]).await?;
+            tx.queue_noted("DELETE FROM securitygroupportbindings WHERE port_id = ?", p![id]).await?;
+            tx.known.note("port", id, "security_groups", Cell::Json("[]".into()));
             bind(rq, tx, id, groups, None).await?;
             match rq.app.catalog.shape("port") {
                 Some(shape) => crate::store::touch(rq, tx, shape.resource, id).await,
@@ -150,6 +152,9 @@ fn trusted(body: &Body) -> bool {
 
 /// Whether port security is on for a port.
 async fn secured(tx: &mut Tx, id: &str) -> Result<bool, Stop> {
+    if let Some(Cell::Bool(secured)) = tx.known.cell("port", id, "port_security_enabled") {
+        return Ok(*secured);
+    }
     let sql = "SELECT port_security_enabled FROM portsecuritybindings WHERE port_id = ?";
     Ok(tx.opt(sql, p![id]).await?.is_none_or(|row| row.flag(0)))
 }
@@ -176,9 +181,15 @@ async fn bind(
             "Cannot apply both stateful and stateless security groups on the same port at the same time";
         return Err(Fault::SecurityGroupConflict { reason: reason.into() }.into());
     }
-    for (group, _) in found {
+    store(tx, port, found.into_iter().map(|(group, _)| group).collect()).await
+}
+
+/// Stores the groups of a port that has none.
+async fn store(tx: &mut Tx, port: &str, groups: BTreeSet<String>) -> Result<(), Stop> {
+    for group in &groups {
         let sql = "INSERT INTO securitygroupportbindings (port_id, security_group_id) VALUES (?, ?)";
-        tx.exec(sql, p![port, group]).await?;
+        tx.queue_noted(sql, p![port, group]).await?;
     }
+    tx.known.note("port", port, "security_groups", Cell::Json(Value::from_iter(groups).to_string()));
     Ok(())
 }
