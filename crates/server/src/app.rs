@@ -38,6 +38,8 @@ pub struct App {
     pub agents: agents::Options,
     /// What agents reported last, so that a report without news costs no write.
     pub reports: agents::state::Memory,
+    /// Which versions of objects agents listen for.
+    pub versions: agents::versions::Versions,
     /// Seconds since 1970 (UTC).
     pub clock: Clock,
     /// Network types, their ranges, mechanism drivers, and what else the core reads from its configuration.
@@ -72,6 +74,7 @@ impl App {
             routers: router::options::Options::default(),
             agents: agents::Options::default(),
             reports: agents::state::Memory::default(),
+            versions: agents::versions::Versions::default(),
             clock: Box::new(|| jiff::Timestamp::now().as_second()),
             ml2: Ml2::default(),
             hints: Hints::default(),

@@ -24,6 +24,10 @@ macro_rules! faults {
             pub fn status(&self) -> u16 { match self { $(Fault::$name { .. } => $status),* } }
             /// Neutron's name of the error, the `type` of the body.
             pub fn kind(&self) -> &'static str { match self { $(Fault::$name { .. } => wire!($name $($wire)?)),* } }
+            /// What its words are about: the keyword arguments of Neutron's exception.
+            pub fn fields(&self) -> Vec<(&'static str, &str)> {
+                match self { $(Fault::$name { $($field),* } => vec![$((stringify!($field), $field.as_str())),*]),* }
+            }
         }
 
         impl std::fmt::Display for Fault {

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod ml2;
 pub mod notifier;
 pub mod notify;
+pub mod objects;
 pub mod outbox;
 pub mod policy;
 pub mod py;

@@ -7,6 +7,7 @@ pub mod dhcp;
 pub mod l3;
 pub mod periodic;
 pub mod state;
+pub mod versions;
 
 use crate::db::{Row, Stop, Tx, Val, marks};
 use crate::p;

@@ -69,6 +69,22 @@ impl Report {
         })
     }
 
+    /// The versions of objects that the agent listens for, and its type; none where it says nothing of them.
+    pub fn versions(&self) -> Option<(&str, Map<String, Value>)> {
+        let versions = serde_json::from_str(self.resource_versions.as_deref()?).ok()?;
+        Some((&self.agent_type, versions))
+    }
+
+    /// Whether it is the first since the agent started.
+    pub fn is_first(&self) -> bool {
+        self.start
+    }
+
+    /// The agent's host.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     fn key(&self) -> (String, String) {
         (self.agent_type.clone(), self.host.clone())
     }

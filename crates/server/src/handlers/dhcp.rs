@@ -165,10 +165,22 @@ impl Dhcp {
     }
 
     async fn get_dhcp_port(&self, rq: Rq<'_>, args: &Args) -> Result<Value, Failure> {
+        if args.opt("port_id").is_none() {
+            return self.port_of_device(args).await;
+        }
         let id = args.text("port_id")?;
         let mut tx = self.0.db.read().await.map_err(failure)?;
         let found = bodies(rq, &mut tx, "port", |r| Query::by(r, "id", id)).await.map_err(failure)?.pop();
         found.map(Value::Object).ok_or_else(|| refused(&Fault::PortNotFound { port_id: id.to_string() }))
+    }
+
+    /// The port by which agents of 2014 ask for theirs: of a device on a network; null where there is none.
+    async fn port_of_device(&self, args: &Args) -> Result<Value, Failure> {
+        let filters =
+            json!({"device_id": [args.text("device_id")?], "network_id": [args.text("network_id")?]});
+        let listing = Args([("filters".to_string(), filters)].into_iter().collect());
+        let found = metadata::list(&self.0, "port", &listing).await?;
+        Ok(found.as_array().and_then(|ports| ports.first()).cloned().unwrap_or(Value::Null))
     }
 
     async fn dhcp_ready_on_ports(&self, rq: Rq<'_>, args: &Args) -> Result<Value, Failure> {
@@ -216,6 +228,8 @@ impl Endpoint for Dhcp {
                 "release_dhcp_port" => self.release_dhcp_port(rq, &args).await,
                 "get_dhcp_port" => self.get_dhcp_port(rq, &args).await,
                 "dhcp_ready_on_ports" => self.dhcp_ready_on_ports(rq, &args).await,
+                // Agents of 2014 tell of leases that ran out; nothing has been kept of leases since.
+                "update_lease_expiration" => Ok(Value::Null),
                 "get_networks" => metadata::list(&self.0, "network", &args).await,
                 _ => Err(Failure::no_such_method(method)),
             }

@@ -305,6 +305,7 @@ impl Endpoint for Plugin {
                     Ok(done.down.first().map_or(Value::Null, gone))
                 }
                 "update_device_list" => self.update_device_list(&args).await,
+                "tunnel_sync" => super::tunnel::tunnel_sync(self.app(), &args).await,
                 "get_network_details" => self.get_network_details(&args).await,
                 _ => Err(Failure::no_such_method(method)),
             }

@@ -11,10 +11,12 @@ mod find;
 pub mod l2;
 pub mod l3;
 pub mod metadata;
+pub mod resources;
 pub(crate) mod router;
 pub mod security;
 pub mod security_rules;
 pub mod state;
+mod tunnel;
 
 use crate::app::Shared;
 use crate::attr::Body;
@@ -23,6 +25,7 @@ use crate::fault::Fault;
 use crate::request::Rq;
 use crate::store::{self, Query};
 use rpc::{Endpoint, Failure};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// A topic with what answers on it.
@@ -40,9 +43,11 @@ pub fn endpoints(app: &Shared) -> Vec<Served> {
                 Arc::new(dhcp::Dhcp(app.clone())),
                 state(),
                 Arc::new(metadata::Metadata(app.clone())),
+                Arc::new(resources::Resources(app.clone())),
             ],
         ),
         ("q-reports-plugin", vec![state()]),
+        (resources::SERVERS_TOPIC, vec![Arc::new(resources::Versions(app.clone()))]),
         ("q-l3-plugin", vec![Arc::new(l3::L3Plugin(app.clone()))]),
     ]
 }
@@ -52,14 +57,21 @@ pub(crate) fn failure(stop: Stop) -> Failure {
     refused(&stop.into_fault())
 }
 
-/// A refusal, as an agent is told of it.
+/// A refusal, as an agent is told of it: Python makes its exception anew from the keyword arguments, and cannot
+/// where there are none.
 pub(crate) fn refused(fault: &Fault) -> Failure {
     match fault {
         Fault::Internal { detail } => {
             tracing::error!(detail, "an agent's question could not be answered");
             Failure::internal(detail.clone())
         }
-        other => Failure::neutron(other.kind(), other.to_string(), serde_json::Map::new()),
+        other => {
+            let words = other.to_string();
+            let mut kwargs: serde_json::Map<String, Value> =
+                other.fields().into_iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
+            kwargs.entry("msg").or_insert_with(|| json!(words));
+            Failure::neutron(other.kind(), words, kwargs)
+        }
     }
 }
 

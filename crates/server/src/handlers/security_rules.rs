@@ -101,7 +101,7 @@ fn prefix_name(direction: &str) -> &'static str {
 }
 
 /// A prefix with its host bits cleared: `10.0.0.5/24` is `10.0.0.0/24`, `10.0.0.5` is `10.0.0.5/32`.
-fn normal(prefix: &str) -> String {
+pub(crate) fn normal(prefix: &str) -> String {
     if let Ok(net) = prefix.parse::<ipnet::IpNet>() {
         return net.trunc().to_string();
     }

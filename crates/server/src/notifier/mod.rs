@@ -8,6 +8,7 @@ pub mod dhcp;
 pub mod l2;
 pub mod l2pop;
 pub mod l3;
+mod objects;
 pub mod security;
 pub mod sweep;
 
@@ -129,6 +130,7 @@ impl Round {
 pub async fn tell(app: &App, changes: &[Change]) -> bool {
     let unsent = app.unsent.load(Ordering::Relaxed);
     let all = [
+        log("agents that take objects", objects::tell(app, changes).await),
         log("L2 agents", l2::tell(app, changes).await),
         log("l2population", l2pop::tell(app, changes).await),
         log("DHCP agents", dhcp::tell(app, changes).await),

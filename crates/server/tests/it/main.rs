@@ -11,6 +11,8 @@ mod flavors;
 #[cfg(test)]
 mod network_contact;
 #[cfg(test)]
+mod objects;
+#[cfg(test)]
 mod odd_input;
 #[cfg(test)]
 mod ports;

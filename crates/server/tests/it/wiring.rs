@@ -29,6 +29,7 @@ type Heard = (String, String, Value);
 /// A server with everything loaded, that runs, and ears on the topics of its agents.
 struct Cloud {
     app: Arc<App>,
+    transport: Transport,
     client: Client,
     heard: Arc<Mutex<Vec<Heard>>>,
     _seats: Vec<rpc::Listener>,
@@ -101,7 +102,7 @@ impl Cloud {
             }
         }
         let client = transport.client();
-        let cloud = Cloud { app, client, heard, _seats: seats, running, _dir: dir };
+        let cloud = Cloud { app, transport, client, heard, _seats: seats, running, _dir: dir };
         for (host, ip) in [("one", "10.0.0.1"), ("two", "10.0.0.2")] {
             let l2 = json!({"tunneling_ip": ip, "tunnel_types": ["vxlan"], "l2_population": true,
                             "interface_mappings": {"public": "eth1"}});
@@ -499,4 +500,96 @@ async fn what_a_dead_server_did_not_tell_is_told_by_another() {
     assert_eq!(told["port_id"], json!(gone));
     assert_eq!(rows().await, 0);
     cloud.running.stop().await;
+}
+
+/// An agent of 2026 lives on objects: it pulls what it does not know, and is pushed what changes, in its version.
+#[tokio::test]
+async fn an_agent_that_takes_objects_gets_them_in_its_version() {
+    let cloud = Cloud::new().await;
+    let ears = |topic: &str| {
+        let ears = Ears { topic: topic.to_string(), heard: cloud.heard.clone() };
+        cloud.transport.listen(topic, "three", vec![Arc::new(ears)])
+    };
+    let _seats =
+        ["neutron-vo-Port-1.9", "neutron-vo-SecurityGroupRule-1.2", "neutron-vo-Port-1.11"].map(ears);
+    let (network, _) = cloud.network().await;
+    let quiet = cloud.port(&network, "one").await;
+    let heard = cloud.hear("port_create_end").await;
+    assert!(!methods(&heard).iter().any(|m| m.starts_with("push ")), "nobody takes objects: {heard:?}");
+
+    let versions = json!({"Port": "1.9", "SecurityGroupRule": "1.2", "QosPolicy": "1.10"});
+    let state = json!({"agent_type": "Open vSwitch agent", "binary": "b", "host": "three", "topic": "N/A",
+                       "configurations": {}, "start_flag": true, "resource_versions": versions});
+    let args_of = json!({"agent_state": {"agent_state": state}});
+    cloud.ask("q-reports-plugin", "report_state", "1.4", args_of).await;
+    let port = cloud.port(&network, "two").await;
+    let heard = cloud.hear("push").await;
+    let pushed = args(&heard, "neutron-vo-Port-1.9", "push");
+    let object = &pushed["resource_list"][0];
+    assert_eq!(
+        (&pushed["event_type"], &object["versioned_object.version"]),
+        (&json!("updated"), &json!("1.9"))
+    );
+    let data = &object["versioned_object.data"];
+    assert_eq!(
+        (&data["id"], &data["bindings"][0]["versioned_object.data"]["host"]),
+        (&json!(port), &json!("two"))
+    );
+    assert!(!heard.iter().any(|(topic, _, _)| topic == "neutron-vo-Port-1.11"), "{heard:?}");
+    cloud.remove("port", &port).await;
+    let heard = cloud.hear("port_delete").await;
+    let gone = args(&heard, "neutron-vo-Port-1.9", "push");
+    assert_eq!(
+        (&gone["event_type"], &gone["resource_list"][0]["versioned_object.data"]["id"]),
+        (&json!("deleted"), &json!(port))
+    );
+
+    let pull = json!({"resource_type": "Port", "version": "1.10", "resource_id": quiet});
+    let pulled = cloud.plugin("pull", pull).await;
+    assert_eq!(pulled["versioned_object.data"]["status"], "DOWN");
+    let all = json!({"resource_type": "SecurityGroup", "version": "1.6", "filter_kwargs": null});
+    let pulled = cloud.plugin("bulk_pull", all).await;
+    assert_eq!(pulled[0]["versioned_object.data"]["rules"].as_array().unwrap().len(), 4, "{pulled}");
+    let trunk = json!({"resource_type": "Trunk", "version": "1.1", "resource_id": quiet});
+    assert_eq!(cloud.plugin("pull", trunk).await, Value::Null);
+    for (kind, version, class) in [("Nope", "1.0", "Invalid"), ("Port", "1.12", "InvalidTargetVersion")] {
+        let asked = json!({"resource_type": kind, "version": version, "resource_id": quiet});
+        let refused = cloud.client.call(&json!({}), &Target::topic("q-plugin"), "pull", "1.1", asked).await;
+        assert!(refused.unwrap_err().to_string().contains(class), "{kind} {version}");
+    }
+}
+
+#[tokio::test]
+async fn tunnels_end_where_agents_say() {
+    let cloud = Cloud::new().await;
+    let _seats = ["q-agent-notifier-tunnel-update", "q-agent-notifier-tunnel-delete"].map(|topic| {
+        let ears = Ears { topic: topic.to_string(), heard: cloud.heard.clone() };
+        cloud.transport.listen(topic, "one", vec![Arc::new(ears)])
+    });
+    let end = |ip: &str, host: &str| json!({"ip_address": ip, "host": host, "udp_port": 4789});
+    for (case, ip, host, endpoints) in [
+        ("the first", "10.0.0.1", "one", vec![end("10.0.0.1", "one")]),
+        ("the same again", "10.0.0.1", "one", vec![end("10.0.0.1", "one")]),
+        ("another", "10.0.0.2", "two", vec![end("10.0.0.1", "one"), end("10.0.0.2", "two")]),
+        ("its address changed", "10.0.0.3", "two", vec![end("10.0.0.1", "one"), end("10.0.0.3", "two")]),
+        ("it took another's", "10.0.0.1", "two", vec![end("10.0.0.1", "two")]),
+    ] {
+        let asked = json!({"tunnel_ip": ip, "tunnel_type": "vxlan", "host": host});
+        let answer = cloud.ask("q-plugin", "tunnel_sync", "1.4", asked).await;
+        assert_eq!(answer["tunnels"], json!(endpoints), "{case}");
+    }
+    let heard = cloud.hear("tunnel_delete").await;
+    let left = args(&heard, "q-agent-notifier-tunnel-delete", "tunnel_delete");
+    assert_eq!(left, &json!({"tunnel_ip": "10.0.0.2", "tunnel_type": "vxlan"}));
+    let gre = json!({"tunnel_ip": "10.0.0.1", "tunnel_type": "gre"});
+    let answer = cloud.ask("q-plugin", "tunnel_sync", "1.0", gre).await;
+    assert_eq!(
+        answer["tunnels"],
+        json!([{"ip_address": "10.0.0.1", "host": null}]),
+        "an agent without a host"
+    );
+    let wrong = json!({"tunnel_ip": "10.0.0.1", "tunnel_type": "ipip", "host": "one"});
+    let refused =
+        cloud.client.call(&json!({}), &Target::topic("q-plugin"), "tunnel_sync", "1.4", wrong).await;
+    assert!(refused.unwrap_err().to_string().contains("InvalidInput"));
 }
