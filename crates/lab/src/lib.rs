@@ -14,6 +14,7 @@ pub mod report;
 pub mod services;
 pub mod site;
 pub mod standing;
+pub mod tempest;
 pub mod tools;
 pub mod underlay;
 pub mod users;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--quick]
        lab guide-liberty
+       lab tempest [PATTERN]
        lab services up|down|env
        lab with-services -- COMMAND...
 ";
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
         }
         ["nova", conf] => lab::nova::serve(std::path::Path::new(conf)),
         ["guide-liberty"] => guide(),
+        ["tempest"] => tempest(""),
+        ["tempest", pattern] => tempest(pattern),
         ["talk-serve", port] => number(port).and_then(lab::tools::talk_serve),
         ["talk-to", address] => lab::tools::talk_to(address),
         ["relay", listen, pid, connect] => {
@@ -91,4 +94,11 @@ fn bench(quick: bool) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let table = runtime.block_on(lab::bench::run(&std::env::current_exe()?, &neutron()?, quick))?;
     std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{table}"))
+}
+
+fn tempest(pattern: &str) -> std::io::Result<()> {
+    match lab::tempest::run(pattern)? {
+        true => Ok(()),
+        false => Err(std::io::Error::other("tempest did not pass")),
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod edits;
 pub mod play;
+pub mod stage;
 pub mod table;
 pub mod transcript;
 

@@ -135,7 +135,10 @@ fn writes_and_reads_what_neutron_29_wrote() {
         let message = cast["message"].as_object().unwrap();
         let read = read_request(&outer(&cast["message"])).unwrap();
         assert_eq!(Value::Object(read.request.args.clone()), message["args"]);
-        assert_eq!((read.request.method.as_str(), &read.address), (message["method"].as_str().unwrap(), &None));
+        assert_eq!(
+            (read.request.method.as_str(), &read.address),
+            (message["method"].as_str().unwrap(), &None)
+        );
         let leaving = Leaving {
             method: &read.request.method,
             version: &read.request.version,

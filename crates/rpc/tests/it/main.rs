@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it goes wrong")]
 
 mod messages;
-mod outage;
 mod others;
+mod outage;
 mod proxy;
 mod python;
 mod raw;

@@ -73,7 +73,8 @@ async fn old_callers_get_their_answer_in_two_parts() {
     assert_eq!((&second["result"], &second["ending"]), (&Value::Null, &json!(true)));
     assert_eq!((&first["_msg_id"], &second["_msg_id"]), (&json!("m1"), &json!("m1")));
     agent.send(&exchange, &topic, &request).await;
-    let refused = json!({"method": "shout", "args": {}, "_msg_id": "m2", "_reply_q": queue, "_unique_id": "u2"});
+    let refused =
+        json!({"method": "shout", "args": {}, "_msg_id": "m2", "_reply_q": queue, "_unique_id": "u2"});
     agent.send(&exchange, &topic, &refused).await;
     let failed = agent.take().await.1;
     assert_eq!(failed["_msg_id"], "m2", "what came twice is worked on once: {failed}");
@@ -94,7 +95,9 @@ async fn old_servers_are_understood() {
         let queue = request["_reply_q"].as_str().unwrap();
         let id = &request["_msg_id"];
         server.send(queue, queue, &json!({"result": result, "failure": null, "_msg_id": id})).await;
-        server.send(queue, queue, &json!({"result": null, "failure": null, "ending": true, "_msg_id": id})).await;
+        server
+            .send(queue, queue, &json!({"result": null, "failure": null, "ending": true, "_msg_id": id}))
+            .await;
         assert_eq!(call.await.unwrap(), Ok(expected));
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 /// Deletes queues, as the restart of a broker does with those that are not durable.
 async fn forget(queues: &[String]) {
-    let connection = lapin::Connection::connect(&url(), lapin::ConnectionProperties::default()).await.unwrap();
+    let connection =
+        lapin::Connection::connect(&url(), lapin::ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     for queue in queues {
         channel.queue_delete(queue.as_str().into(), Default::default()).await.unwrap();
@@ -34,7 +35,8 @@ async fn both_sides_find_each_other_again() {
     proxy.cut();
     let mut status = agent.watch();
     patient(async { status.wait_for(|status| !status.up).await.map(|_| ()).unwrap() }).await;
-    let refused = ask(&client.with_timeout(Duration::from_millis(300)), &target, "echo", json!({"n": 1})).await;
+    let refused =
+        ask(&client.with_timeout(Duration::from_millis(300)), &target, "echo", json!({"n": 1})).await;
     let Err(Error::Unreachable { what, .. }) = refused else { panic!("{refused:?}") };
     assert!(what.contains("RabbitMQ at 127.0.0.1:"), "{what}");
     for n in 10..15 {

@@ -88,8 +88,12 @@ async fn python_asks() {
         json!(["refuse", "RemoteError", "NetworkNotFound", "Network n1 could not be found."]),
         json!(["value_error", "ValueError", "odd\n"]),
         json!(["shout", "RemoteError", "NoSuchMethod", "Endpoint does not support RPC method shout"]),
-        json!(["echo", "RemoteError", "UnsupportedVersion",
-            "Endpoint does not support RPC version 1.9. Attempted method: echo"]),
+        json!([
+            "echo",
+            "RemoteError",
+            "UnsupportedVersion",
+            "Endpoint does not support RPC version 1.9. Attempted method: echo"
+        ]),
         json!(["nothing", null]),
         json!(["slow", "slept"]),
     ] {

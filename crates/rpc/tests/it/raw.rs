@@ -59,7 +59,8 @@ impl Raw {
             .with_content_type("application/json".into())
             .with_content_encoding("utf-8".into());
         let options = BasicPublishOptions::default();
-        let sent = self.channel.basic_publish(exchange.into(), key.into(), options, body.as_bytes(), properties);
+        let sent =
+            self.channel.basic_publish(exchange.into(), key.into(), options, body.as_bytes(), properties);
         sent.await.unwrap().await.unwrap();
     }
 }
