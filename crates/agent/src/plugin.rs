@@ -124,8 +124,15 @@ pub async fn report_for_ever(
     let (mut first, mut started, mut failed) = (true, true, false);
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut reconnects = transport.reconnects();
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = reconnects.wait() => {
+                tracing::info!(agent = state.binary, "messages may have been missed: looking at everything again");
+                look_again();
+            }
+        }
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string();
         let said = state.report(&counters, started);
         let args = json!({"agent_state": {"agent_state": said}, "time": now});

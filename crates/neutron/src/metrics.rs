@@ -5,9 +5,10 @@ use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
 use oslo::config::Config;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use rpc::Transport;
 use server::app::Shared;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -31,10 +32,41 @@ oslo::options! {
 struct Figures {
     registry: Registry,
     app: Option<Shared>,
+    transport: Transport,
+    broker: Broker,
+}
+
+/// How the way to the broker is.
+#[derive(Default)]
+struct Broker {
+    up: Gauge,
+    connected: Gauge,
+    dropped: Gauge,
+}
+
+impl Broker {
+    fn register(&self, registry: &mut Registry) {
+        let mut add = |name: &str, help: &str, gauge: &Gauge| registry.register(name, help, gauge.clone());
+        add("neutron_rpc_up", "Whether messages are sent and heard", &self.up);
+        add("neutron_rpc_connections", "How often the way to the broker came to be", &self.connected);
+        add("neutron_rpc_dropped_messages", "Messages given up while there was no broker", &self.dropped);
+    }
+
+    fn refresh(&self, status: &rpc::Status) {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.up.set(i64::from(status.up));
+        self.connected.set(number(status.epoch));
+        self.dropped.set(number(status.dropped));
+    }
 }
 
 /// Serves figures if a port is configured. A process does not end for want of them: it says that there are none.
-pub async fn start(config: &Config, program: &'static str, app: Option<Shared>) -> Option<JoinHandle<()>> {
+pub async fn start(
+    config: &Config,
+    program: &'static str,
+    app: Option<Shared>,
+    transport: Transport,
+) -> Option<JoinHandle<()>> {
     let options = MetricsOptions::load(config).ok().filter(|options| options.bind_port != 0)?;
     let listen = SocketAddr::new(options.bind_host, options.bind_port);
     let socket = match TcpListener::bind(listen).await {
@@ -44,7 +76,9 @@ pub async fn start(config: &Config, program: &'static str, app: Option<Shared>) 
             return None;
         }
     };
-    let figures = Arc::new(Figures { registry: registry(program), app });
+    let (broker, mut registry) = (Broker::default(), registry(program));
+    broker.register(&mut registry);
+    let figures = Arc::new(Figures { registry, app, transport, broker });
     let service = axum::Router::new().route("/metrics", axum::routing::get(show)).with_state(figures);
     tracing::info!(%listen, "figures: http://{listen}/metrics");
     Some(tokio::spawn(async move {
@@ -73,6 +107,7 @@ async fn show(State(figures): State<Arc<Figures>>) -> impl IntoResponse {
     if let Some(app) = &figures.app {
         server::metrics::refresh(app).await;
     }
+    figures.broker.refresh(&figures.transport.watch().borrow());
     let mut text = String::new();
     // Writing into a String does not fail.
     let _ = encode(&mut text, &figures.registry);

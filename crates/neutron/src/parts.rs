@@ -5,6 +5,7 @@ use crate::roles::{Parts, Role};
 use agent::{dhcp, l2, l3, metadata};
 use oslo::config::Config;
 use rpc::Transport;
+use rpc::options::MessagingOptions;
 use server::app::Shared;
 use server::assemble::{self, Server, ServerOptions};
 use server::serve::{Does, Running};
@@ -15,12 +16,16 @@ use tokio::task::{JoinHandle, JoinSet};
 
 type Ended = Result<(), String>;
 
+/// How long messages that wait for the broker may take to leave when the process ends.
+const LAST_MESSAGES: Duration = Duration::from_secs(3);
+
 /// What runs in this process.
 pub struct Process {
     http: Option<JoinHandle<std::io::Result<()>>>,
     running: Option<Running>,
     agents: JoinSet<Ended>,
     figures: Option<JoinHandle<()>>,
+    transport: Transport,
     end: watch::Sender<bool>,
 }
 
@@ -34,20 +39,21 @@ impl Process {
         let options = ServerOptions::load(config).map_err(|problem| problem.to_string())?;
         let host = host_name(&options)?;
         let transport = match role {
-            Role::Standalone | Role::Server => Transport::memory(),
-            _ => broker()?,
+            Role::Standalone => Transport::memory(),
+            _ => broker(config)?,
         };
         let (end, ended) = watch::channel(false);
-        let mut process = Process { http: None, running: None, agents: JoinSet::new(), figures: None, end };
+        let mut process =
+            Process { http: None, running: None, agents: JoinSet::new(), figures: None, transport, end };
         let mut app = None;
         if parts.server() {
-            app = Some(process.server(parts, config, home, &transport, &host).await?);
+            app = Some(process.server(parts, config, home, &host).await?);
         }
         let state = Path::new(&options.state_path);
         std::fs::create_dir_all(state)
             .map_err(|e| format!("[DEFAULT] state_path: {} cannot be made: {e}", state.display()))?;
-        process.agents(parts, config, &host, &transport, &ended)?;
-        process.figures = metrics::start(config, role.program(), app).await;
+        process.agents(parts, config, &host, &ended)?;
+        process.figures = metrics::start(config, role.program(), app, process.transport.clone()).await;
         tracing::info!(host, "{} is ready", role.program());
         Ok(process)
     }
@@ -57,10 +63,9 @@ impl Process {
         parts: Parts,
         config: &Config,
         home: &Path,
-        transport: &Transport,
         host: &str,
     ) -> Result<Shared, String> {
-        let Server { app, changes, listen } = assemble::server(config, home, transport).await?;
+        let Server { app, changes, listen } = assemble::server(config, home, &self.transport).await?;
         let socket = if parts.api {
             let socket = tokio::net::TcpListener::bind(listen).await;
             let refused = |e| format!("[DEFAULT] bind_host, bind_port: cannot listen on {listen}: {e}");
@@ -69,7 +74,7 @@ impl Process {
             None
         };
         let does = Does { rpc: parts.rpc, periodic: parts.periodic };
-        self.running = Some(server::serve::start_parts(&app, transport, host, changes, does));
+        self.running = Some(server::serve::start_parts(&app, &self.transport, host, changes, does));
         if let Some(socket) = socket {
             let mut asked = self.end.subscribe();
             let end_of_http = async move { drop(asked.wait_for(|end| *end).await) };
@@ -84,13 +89,12 @@ impl Process {
         parts: Parts,
         config: &Config,
         host: &str,
-        transport: &Transport,
         ended: &watch::Receiver<bool>,
     ) -> Result<(), String> {
         let words = |problem: oslo::config::Problem| problem.to_string();
         if parts.l2 {
             let l2 = l2::L2Config::load(config, host).map_err(words)?;
-            let (way, ended) = (transport.clone(), ended.clone());
+            let (way, ended) = (self.transport.clone(), ended.clone());
             self.agents.spawn(async move {
                 let here = ::host::netns::Netns::host();
                 let (ready, _) = watch::channel(false);
@@ -99,19 +103,19 @@ impl Process {
         }
         if parts.dhcp {
             let options = dhcp::options::Options::load(config, host).map_err(words)?;
-            let way = transport.clone();
+            let way = self.transport.clone();
             self.agents
                 .spawn(async move { dhcp::run(options, &way).await.map_err(|e| format!("DHCP agent: {e}")) });
         }
         if parts.l3 {
             let options = l3::options::Options::load(config, host).map_err(words)?;
-            let way = transport.clone();
+            let way = self.transport.clone();
             self.agents
                 .spawn(async move { l3::run(options, &way).await.map_err(|e| format!("L3 agent: {e}")) });
         }
         if parts.metadata {
             let options = metadata::options::Options::load(config, host).map_err(words)?;
-            let way = transport.clone();
+            let way = self.transport.clone();
             self.agents.spawn(async move {
                 metadata::run(options, &way).await.map_err(|e| format!("metadata agent: {e}"))
             });
@@ -150,17 +154,24 @@ impl Process {
             running.stop().await;
         }
         while self.agents.join_next().await.is_some() {}
-        if let Some(figures) = self.figures.take() {
+        // What was announced last still leaves; a broker that is gone must not hold the end.
+        self.transport.close(LAST_MESSAGES).await;
+        if let Some(figures) = &self.figures {
             figures.abort();
         }
     }
 }
 
-/// The way to the broker.
-fn broker() -> Result<Transport, String> {
-    Err("a process of its own needs a message broker, which this version does not speak to yet; \
-         `neutron standalone` runs server and agents in one process"
-        .into())
+/// The way to the broker that the configuration names. `fake:` is oslo.messaging's word for messages that stay
+/// inside the process: a server without agents needs no broker.
+fn broker(config: &Config) -> Result<Transport, String> {
+    let words = |problem: oslo::config::Problem| problem.to_string();
+    let url = MessagingOptions::load(config).map_err(words)?.transport_url;
+    if url.is_some_and(|url| url.starts_with("fake:")) {
+        tracing::warn!("transport_url = fake: no agent of another process is heard");
+        return Ok(Transport::memory());
+    }
+    Transport::from_config(config).map_err(words)
 }
 
 /// The host's name: as configured, or as the machine calls itself.

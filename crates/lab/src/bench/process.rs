@@ -26,6 +26,7 @@ impl Server {
         let state = dir.display();
         let text = format!(
             "[DEFAULT]\nbind_host = 127.0.0.1\nbind_port = {port}\nauth_strategy = noauth\nstate_path = {state}\n\
+             transport_url = fake:/\n\
              [database]\nconnection = sqlite:///{state}/neutron.sqlite\n{extra}"
         );
         let file = dir.join("neutron.conf");
