@@ -1,11 +1,12 @@
 //! The server as a value: what all requests share.
 
 use crate::agents;
-use crate::api::health;
+use crate::api::{auth, health};
 use crate::catalog::Catalog;
 use crate::db::{Db, Stop, Tx};
 use crate::ipam::Hints;
 use crate::ml2::Ml2;
+use crate::notifier::nova::Nova;
 use crate::notify::Publisher;
 use crate::resources::router;
 use crate::{policy, quota};
@@ -26,6 +27,10 @@ pub struct App {
     pub outbox: bool,
     /// How many messages to agents could not be handed to the broker so far.
     pub unsent: AtomicU64,
+    /// The way to Nova; none where it is not to be told.
+    pub nova: Option<Arc<Nova>>,
+    /// Who says who asks.
+    pub auth: auth::Strategy,
     /// The rules of policy.
     pub policy: policy::Rules,
     /// The quotas of projects that have none of their own.
@@ -68,6 +73,8 @@ impl App {
             publisher,
             outbox: false,
             unsent: AtomicU64::new(0),
+            nova: None,
+            auth: auth::Strategy::Noauth,
             policy,
             limits: quota::Limits::default(),
             pagination_max_limit: None,
@@ -99,6 +106,13 @@ impl App {
         let (done, committed) = self.db.write_with(work, input, self.outbox).await?;
         self.publisher.publish(committed).await;
         Ok(done)
+    }
+
+    /// Waits until Nova has heard of everything.
+    pub async fn nova_is_told(&self) {
+        if let Some(nova) = &self.nova {
+            nova.is_told().await;
+        }
     }
 
     /// The moment, as the database keeps it (UTC, whole seconds): `2026-11-21 22:08:34`.

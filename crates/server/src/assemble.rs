@@ -1,12 +1,13 @@
 //! A server from its configuration: the store, what is loaded, everything that requests share.
 
-use crate::api::health;
+use crate::api::{auth, health};
 use crate::app::{App, Shared};
 use crate::catalog::Catalog;
 use crate::db::options::{self, DatabaseOptions};
 use crate::db::{Db, Make, Place, Stop, Tx};
 use crate::extensions;
 use crate::ml2::{self, Ml2};
+use crate::notifier::nova::{self, Nova};
 use crate::notify::{self, Subscriber};
 use crate::resources::router;
 use crate::{agents, policy, quota};
@@ -26,7 +27,7 @@ oslo::options! {
         bind_host: IpAddr = IpAddr::from([0, 0, 0, 0]);
         /// The port the API listens on.
         bind_port: u16 = 9696;
-        /// Who says who asks: noauth trusts the headers of a request.
+        /// Who says who asks: keystone has Keystone check tokens, noauth trusts the headers of a request.
         auth_strategy: String = "keystone".into();
         /// The most rows of a list; -1 or "infinite" = no bound.
         pagination_max_limit: String = "-1".into();
@@ -42,6 +43,8 @@ pub fn declared() -> Vec<Opt> {
         router::options::Options::declared(),
         agents::Options::declared(),
         policy::Options::declared(),
+        auth::start::declared(),
+        nova::declared(),
         quota::Limits::declared(),
         health::Options::declared(),
     ]
@@ -51,6 +54,8 @@ pub fn declared() -> Vec<Opt> {
 /// The values of [`declared`] that cannot be read.
 pub fn unreadable(config: &Config) -> Vec<Problem> {
     let all = [
+        auth::start::unreadable(config),
+        nova::unreadable(config),
         ServerOptions::load(config).err(),
         DatabaseOptions::load(config).err(),
         ml2::options::Groups::load(config).err(),
@@ -82,6 +87,7 @@ pub async fn server(config: &Config, home: &Path, transport: &Transport) -> Resu
     let words = |problem: Problem| problem.to_string();
     let options = ServerOptions::load(config).map_err(words)?;
     let listen = address(config, &options)?;
+    let auth = auth::start::strategy(config, home, &options.auth_strategy)?;
     let ml2 = Ml2::new(ml2::options::Groups::load(config).map_err(words)?)?;
     let catalog = catalog(&ml2)?;
     let policy = policy::Rules::load(&policy::Options::load(config).map_err(words)?, home, &catalog);
@@ -92,6 +98,8 @@ pub async fn server(config: &Config, home: &Path, transport: &Transport) -> Resu
     let (publisher, changes) = notify::channel();
     let mut app = App::new(db, catalog, transport.client(), publisher).with_ml2(ml2);
     app.policy = policy.map_err(|problem| problem.to_string())?;
+    app.auth = auth;
+    app.nova = Nova::load(config)?;
     app.limits = quota::Limits::load(config).map_err(words)?;
     app.routers = router::options::Options::load(config).map_err(words)?;
     app.agents = agents::Options::load(config).map_err(words)?;
@@ -123,18 +131,10 @@ pub fn catalog(ml2: &Ml2) -> Result<Catalog, String> {
 fn address(config: &Config, options: &ServerOptions) -> Result<SocketAddr, String> {
     let place =
         |name: &str| config.place("DEFAULT", name).map_or_else(String::new, |place| format!("{place}: "));
-    if options.auth_strategy != "noauth" {
-        return Err(format!(
-            "{}[DEFAULT] auth_strategy = {}: this version knows noauth only; set auth_strategy = noauth and \
-             bind_host = 127.0.0.1",
-            place("auth_strategy"),
-            options.auth_strategy
-        ));
-    }
-    if !options.bind_host.is_loopback() {
+    if options.auth_strategy == "noauth" && !options.bind_host.is_loopback() {
         return Err(format!(
             "{}[DEFAULT] bind_host = {}: with auth_strategy = noauth everybody who connects is an administrator; \
-             set bind_host to a loopback address such as 127.0.0.1",
+             set bind_host to a loopback address such as 127.0.0.1, or auth_strategy = keystone",
             place("bind_host"),
             options.bind_host
         ));

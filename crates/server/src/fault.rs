@@ -45,6 +45,7 @@ faults! {
     400 NotAllowedIn as HTTPBadRequest { attr, verb } "Attribute '{attr}' not allowed in {verb}";
     400 RequiredAttribute as HTTPBadRequest { attr } "Failed to parse request. Required attribute '{attr}' not specified";
     400 UnrecognizedAttribute as HTTPBadRequest { attr } "Unrecognized attribute(s) '{attr}'";
+    403 InvalidScope { action } "{action}";
     403 PolicyNotAuthorized { action } "{action} is disallowed by policy";
     404 NotFound as HTTPNotFound { text } "{text}";
     // routers and floating IPs

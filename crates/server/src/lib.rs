@@ -15,6 +15,7 @@ pub mod fault;
 pub mod handlers;
 pub mod internal;
 pub mod ipam;
+pub mod keystone;
 pub mod metrics;
 pub mod ml2;
 pub mod notifier;

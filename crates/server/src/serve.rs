@@ -12,12 +12,17 @@ use tokio::task::JoinHandle;
 /// How long messages about the last commits may take when the server stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// How long Nova may take to hear of them.
+const LAST_EVENTS: Duration = Duration::from_secs(2);
+
 /// Everything of a server that is not HTTP. Dropping it stops at once; [`Running::stop`] does so in order.
 pub struct Running {
+    app: Shared,
     listeners: Vec<Listener>,
     last: Option<oneshot::Sender<()>>,
     notifier: JoinHandle<()>,
     sweeper: JoinHandle<()>,
+    nova: JoinHandle<()>,
     periodic: Option<JoinHandle<()>>,
 }
 
@@ -47,9 +52,11 @@ pub fn start_parts(
     let topics = if does.rpc { handlers::endpoints(app) } else { Vec::new() };
     let (last, stopped) = oneshot::channel();
     Running {
+        app: app.clone(),
         last: Some(last),
         notifier: tokio::spawn(notifier::run(app.clone(), changes, stopped)),
         sweeper: tokio::spawn(notifier::sweep::run(app.clone())),
+        nova: tokio::spawn(notifier::nova::run(app.clone())),
         periodic: does.periodic.then(|| tokio::spawn(periodic::run(app.clone()))),
         listeners: topics.into_iter().map(listen).collect(),
     }
@@ -60,7 +67,7 @@ impl Running {
     /// before.
     pub async fn stop(mut self) {
         self.listeners.clear();
-        self.abort_background();
+        self.stop_periodic();
         if let Some(last) = self.last.take() {
             // An error means that the notifier is gone already.
             let _ = last.send(());
@@ -68,9 +75,12 @@ impl Running {
         if tokio::time::timeout(LAST_WORDS, &mut self.notifier).await.is_err() {
             tracing::warn!("agents could not be told of the last changes in time");
         }
+        if tokio::time::timeout(LAST_EVENTS, self.app.nova_is_told()).await.is_err() {
+            tracing::warn!("Nova could not be told of the last changes in time");
+        }
     }
 
-    fn abort_background(&self) {
+    fn stop_periodic(&self) {
         self.sweeper.abort();
         if let Some(periodic) = &self.periodic {
             periodic.abort();
@@ -81,6 +91,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.notifier.abort();
-        self.abort_background();
+        self.nova.abort();
+        self.stop_periodic();
     }
 }

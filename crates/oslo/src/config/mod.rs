@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use value::{Multi, Value};
+pub use value::{Multi, Value, nearest};
 
 /// How grave a [`Problem`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +102,9 @@ pub struct Config {
     problems: Vec<Problem>,
 }
 
+/// The option of keystoneauth that names another section to read a section's credentials from.
+const AUTH_SECTION: &str = "auth_section";
+
 /// How deep `$name` may refer to other options.
 const SUBSTITUTIONS_MAX: usize = 10;
 
@@ -166,6 +169,13 @@ impl Config {
         self.problems.extend(over.problems);
     }
 
+    /// Lays what stands in one section of another configuration over a section of this one.
+    pub fn lay_section(&mut self, from: &str, other: &Config, group: &str) {
+        let from = key(from, "").0;
+        let found = other.entries.iter().filter(|((g, _), _)| *g == from);
+        self.entries.extend(found.map(|((_, name), e)| (key(group, name), e.clone())));
+    }
+
     /// Sets one value from outside the files (command line, environment).
     pub fn set(&mut self, source: &str, group: &str, name: &str, text: &str) {
         let entry = Entry { text: text.to_string(), file: source.to_string(), line: 0 };
@@ -190,6 +200,23 @@ impl Config {
     pub fn place(&self, group: &str, name: &str) -> Option<String> {
         let entry = self.entries.get(&key(group, name))?.last()?;
         Some(format!("{}:{}", entry.file, entry.line))
+    }
+
+    /// The section that the option `auth_section` of `group` names, where it holds what `group` declares.
+    fn auth_section(&self, group: &str) -> Option<&str> {
+        let named = self.entries.get(&key(group, AUTH_SECTION))?.last()?.text.trim();
+        (!named.is_empty()).then_some(named)
+    }
+
+    /// The configuration as it reads when `[group] auth_section` names another section: what stands there stands in
+    /// `group`, as keystoneauth has it.
+    #[must_use]
+    pub fn with_auth_section(&self, group: &str) -> Config {
+        let mut config = self.clone();
+        if let Some(section) = self.auth_section(group) {
+            config.lay_section(section, self, group);
+        }
+        config
     }
 
     /// Reads one option; called by what [`options!`](crate::options) makes.
@@ -271,9 +298,15 @@ impl Config {
     /// names, options of Neutron that have no effect here (`idle`: group and name).
     pub fn review(&self, declared: &[Opt], idle: &BTreeSet<(&str, &str)>) -> Vec<Problem> {
         let mut problems = self.problems.clone();
+        let named: BTreeMap<String, &str> = declared
+            .iter()
+            .filter(|o| o.name == AUTH_SECTION)
+            .filter_map(|o| Some((key(self.auth_section(o.group)?, "").0, o.group)))
+            .collect();
         for ((group, name), entries) in &self.entries {
             let Some(entry) = entries.last() else { continue };
             let say = |gravity, text| Problem::new(gravity, &entry.file, entry.line, text);
+            let group = named.get(group).copied().unwrap_or(group);
             if declared.iter().any(|o| same(o.group, group) && o.name == name) {
                 continue;
             }

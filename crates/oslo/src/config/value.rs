@@ -131,7 +131,7 @@ impl Value for Multi {
 }
 
 /// The closest of `names` to what was written, if any is close enough to be meant.
-pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (written.len() / 3).max(2);
     names.map(|name| (distance(written, name), name)).filter(|(d, _)| *d <= limit).min().map(|(_, name)| name)
 }

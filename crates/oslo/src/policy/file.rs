@@ -75,10 +75,18 @@ fn json(file: &str, text: &str) -> Result<Vec<Entry>, Problem> {
     let Value::Object(map) = value else { return Err(Problem::new(file, 1, "this is no JSON object")) };
     map.into_iter()
         .map(|(name, value)| {
-            let source = source(&value).map_err(|w| Problem::new(file, 0, format!("rule {name}: {w}")))?;
-            Ok(Entry { line: 0, name, source })
+            let source = source(&value)
+                .map_err(|w| Problem::new(file, line_of(text, &name), format!("rule {name}: {w}")))?;
+            Ok(Entry { line: line_of(text, &name), name, source })
         })
         .collect()
+}
+
+/// The line of a JSON text where a rule of this name begins; 0 where it is spelled otherwise.
+fn line_of(text: &str, name: &str) -> usize {
+    let quoted = format!("\"{name}\"");
+    let begins = |line: &str| line.trim_start_matches(['{', ' ', '\t']).starts_with(&quoted);
+    text.lines().position(begins).map_or(0, |at| at + 1)
 }
 
 /// The name before the first `: ` (a name may hold colons itself), and what follows.

@@ -18,9 +18,21 @@ use parse::{Check, FieldTest, Piece, Source};
 const DEFAULT_RULE: &str = "default";
 
 /// Rules by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     rules: HashMap<String, Check>,
+    default_rule: String,
+}
+
+/// A rule as a file writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its name.
+    pub name: String,
+    /// The line, from 1; 0 where it is not known.
+    pub line: usize,
+    /// The check, where it is a text.
+    pub text: Option<String>,
 }
 
 /// What a rule says about a caller.
@@ -52,18 +64,70 @@ pub enum Rest {
 /// How a rule reads a target: its fields by name, as JSON values; none where there is no such field.
 pub type Target<'a> = dyn Fn(&str) -> Option<Value> + 'a;
 
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy::with_default(DEFAULT_RULE)
+    }
+}
+
 impl Policy {
+    /// No rules yet; the rule of this name stands in for one that does not exist.
+    pub fn with_default(rule: &str) -> Policy {
+        Policy { rules: HashMap::new(), default_rule: rule.to_string() }
+    }
+
     /// Adds (or replaces) the rules of a policy file: YAML as oslo.policy writes it, or JSON.
-    /// `file` is what problems are reported with.
-    pub fn overlay(&mut self, file: &str, text: &str) -> Result<(), Problem> {
+    /// `file` is what problems are reported with. Answers with what is written there.
+    ///
+    /// # Errors
+    /// A rule that is not understood, or that refers to itself.
+    pub fn overlay(&mut self, file: &str, text: &str) -> Result<Vec<Written>, Problem> {
+        let mut written = Vec::new();
         for entry in file::entries(file, text)? {
             let check = parse::check(&entry.source)
                 .map_err(|what| Problem::new(file, entry.line, format!("rule {}: {what}", entry.name)))?;
+            let text = match entry.source {
+                Source::Text(text) => Some(text),
+                Source::List(_) => None,
+            };
+            written.push(Written { name: entry.name.clone(), line: entry.line, text });
             self.rules.insert(entry.name, check);
         }
         self.cycles().map_err(|rule| {
             Problem::new(file, 0, format!("rule {rule} refers to itself, directly or through others"))
-        })
+        })?;
+        Ok(written)
+    }
+
+    /// Makes a rule hold also where another check does.
+    ///
+    /// # Errors
+    /// A check that is not understood.
+    pub fn also(&mut self, name: &str, text: &str) -> Result<(), Problem> {
+        let more = parse::check(&Source::Text(text.to_string()))
+            .map_err(|what| Problem::new("a declaration", 0, format!("rule {name}: {what}")))?;
+        if let Some(check) = self.rules.remove(name) {
+            self.rules.insert(name.to_string(), Check::Or(vec![check, more]));
+        }
+        Ok(())
+    }
+
+    /// Makes rule `to` what rule `from` is.
+    pub fn copy(&mut self, from: &str, to: &str) {
+        if let Some(check) = self.rules.get(from).cloned() {
+            self.rules.insert(to.to_string(), check);
+        }
+    }
+
+    /// The names of all rules that rules refer to.
+    pub fn references(&self) -> HashSet<&str> {
+        self.rules.values().flat_map(Check::rules).collect()
+    }
+
+    /// The rules that a rule refers to and that do not exist.
+    pub fn missing(&self, name: &str) -> Vec<&str> {
+        let named = self.rules.get(name).map(Check::rules).unwrap_or_default();
+        named.into_iter().filter(|name| !self.rules.contains_key(*name)).collect()
     }
 
     /// Adds rules that code declares, by name and check.
@@ -91,7 +155,7 @@ impl Policy {
 
     /// What a rule says about a caller. A rule that does not exist is the rule `default`.
     pub fn decide(&self, name: &str, who: &Context) -> Verdict {
-        match self.rules.get(name).or_else(|| self.rules.get(DEFAULT_RULE)) {
+        match self.rules.get(name).or_else(|| self.rules.get(&self.default_rule)) {
             Some(check) => self.reduce(check, who),
             None => Verdict::Never,
         }
@@ -188,9 +252,16 @@ fn credentials(kind: &str, who: &Context) -> Vec<String> {
         "user_id" | "user" => text(&who.user_id),
         "project_id" | "tenant_id" | "tenant" | "project" => text(&who.project_id),
         "project_name" | "tenant_name" => text(&who.project_name),
+        "user_name" => text(&who.user_name),
+        "user_domain_id" | "user_domain" => text(&who.user_domain_id),
+        "project_domain_id" | "project_domain" => text(&who.project_domain_id),
+        "domain_id" | "domain" => text(&who.domain_id),
+        "service_user_id" => text(&who.service_user_id),
+        "service_project_id" => text(&who.service_project_id),
+        "service_roles" => who.service_roles.iter().cloned().collect(),
         "system_scope" => text(&who.system_scope),
         "is_admin" => vec![if who.is_admin { "True" } else { "False" }.to_string()],
-        "is_admin_project" => vec!["True".to_string()],
+        "is_admin_project" => vec![if who.is_admin_project { "True" } else { "False" }.to_string()],
         "roles" => who.roles.iter().cloned().collect(),
         _ => Vec::new(),
     }

@@ -12,6 +12,8 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Content,
+    /// What `WWW-Authenticate` says, of a 401.
+    pub challenge: Option<String>,
 }
 
 /// The body of an answer.
@@ -30,7 +32,7 @@ pub enum Content {
 impl Reply {
     /// JSON that is written already.
     pub fn json(status: u16, bytes: Vec<u8>) -> Reply {
-        Reply { status, body: Content::Json(bytes) }
+        Reply { status, body: Content::Json(bytes), challenge: None }
     }
 
     /// A JSON value.
@@ -40,20 +42,20 @@ impl Reply {
 
     /// Nothing but a status.
     pub fn empty(status: u16) -> Reply {
-        Reply { status, body: Content::Nothing }
+        Reply { status, body: Content::Nothing, challenge: None }
     }
 
     /// Upstream's plain 404, with a detail or without.
     pub fn plain_not_found(detail: &str) -> Reply {
         let text = format!("404 Not Found\n\nThe resource could not be found.\n\n {detail}  ");
-        Reply { status: 404, body: Content::Plain(text) }
+        Reply { status: 404, body: Content::Plain(text), challenge: None }
     }
 
     /// Upstream's plain 405.
     pub fn plain_not_allowed(method: &str) -> Reply {
         let text =
             format!("405 Method Not Allowed\n\nThe method {method} is not allowed for this resource. \n\n ");
-        Reply { status: 405, body: Content::Plain(text) }
+        Reply { status: 405, body: Content::Plain(text), challenge: None }
     }
 
     /// The whole HTTP response.
@@ -66,6 +68,9 @@ impl Reply {
         };
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if let Ok(id) = HeaderValue::from_str(request_id) {
             response.headers_mut().insert("x-openstack-request-id", id);
         }

@@ -53,7 +53,7 @@ pub fn answer(options: &Options, method: &str, accept: Option<&str>, port: u16) 
         "application/json" => Content::Json(json(options, &findings).into_bytes()),
         _ => Content::Plain(findings.iter().map(|f| f.reason).collect::<Vec<_>>().join("\n")),
     };
-    Reply { status, body }
+    Reply { status, body, challenge: None }
 }
 
 fn findings(options: &Options, port: u16, is_there: &dyn Fn(&str) -> bool) -> Vec<Finding> {

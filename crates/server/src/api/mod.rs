@@ -120,14 +120,24 @@ async fn read(request: Request) -> Result<Asked, Fault> {
 
 async fn answer(app: &App, asked: &Asked, request_id: &str) -> Reply {
     let place = route::place(&app.catalog, asked);
+    if !place.is_public() {
+        return match app.auth.identify(asked, request_id, (app.clock)()).await {
+            Ok(who) => answer_to(app, asked, place, who).await,
+            Err(refusal) => refusal,
+        };
+    }
+    versions::answer(app, asked, &place).unwrap_or_else(|| Fault::no_resource().into())
+}
+
+/// The answer to somebody who is known.
+async fn answer_to(app: &App, asked: &Asked, place: Place<'_>, who: Context) -> Reply {
     if let Some(reply) = versions::answer(app, asked, &place) {
         return reply;
     }
     if !accepts_json(asked) {
         return Fault::NotAcceptable {}.into();
     }
-    let ctx = auth::noauth(&asked.headers, request_id.to_string());
-    let ctx = pipeline::with_powers(app, ctx);
+    let ctx = pipeline::with_powers(app, who);
     name_caller(&ctx);
     let rq = Rq { app, ctx: &ctx };
     resource(rq, asked, place).await.unwrap_or_else(Reply::from)

@@ -20,10 +20,10 @@ use crate::store::{self, Query};
 use oslo::context::Context;
 use serde_json::Value;
 
-/// The identity with what policy says it may: whether it is an admin. Who is one already stays one.
+/// The identity with what policy says it may, by rules that are looked at anew where their files have changed.
 pub fn with_powers(app: &App, ctx: Context) -> Context {
-    let is_admin = ctx.is_admin || app.policy.is_admin(&ctx);
-    Context { is_admin, ..ctx }
+    app.policy.refresh((app.clock)());
+    app.policy.with_powers(ctx)
 }
 
 /// Restricts rows to those the caller may know of: own ones, and what the resource adds to them.

@@ -31,6 +31,13 @@ pub enum Place<'a> {
     Outside,
 }
 
+impl Place<'_> {
+    /// Whether it is shown to everybody, token or not: what lies outside of `/v2.0`, as upstream's pipelines have it.
+    pub fn is_public(&self) -> bool {
+        matches!(self, Place::Versions | Place::Outside)
+    }
+}
+
 /// Endings of paths that ask for something else than JSON, of which there is nothing.
 const OTHER_ENDINGS: &[&str] =
     &[".xml", ".html", ".htm", ".txt", ".csv", ".pdf", ".png", ".jpg", ".js", ".css"];

@@ -8,6 +8,7 @@ pub mod dhcp;
 pub mod l2;
 pub mod l2pop;
 pub mod l3;
+pub mod nova;
 mod objects;
 pub mod security;
 pub mod sweep;
@@ -135,6 +136,7 @@ pub async fn tell(app: &App, changes: &[Change]) -> bool {
         log("l2population", l2pop::tell(app, changes).await),
         log("DHCP agents", dhcp::tell(app, changes).await),
         log("L3 agents", l3::tell(app, changes).await),
+        log("Nova", nova::tell(app, changes).await),
     ];
     security::tell(app, changes).await;
     for change in changes.iter().filter(|c| c.resource == "agent" && c.verb == Verb::Updated) {

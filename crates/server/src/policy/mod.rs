@@ -3,6 +3,7 @@
 //! A rule is decided once per caller; only what depends on the target is asked per row, and parents
 //! (`project_id:%(network:project_id)s`) are read in one statement for all rows.
 
+mod load;
 mod target;
 
 use crate::attr::{self, Attr, Body};
@@ -11,71 +12,179 @@ use crate::db::{Stop, Tx};
 use crate::fault::Fault;
 use crate::record::Page;
 use crate::request::Rq;
+use load::{Loaded, Source, Stamp};
 use oslo::context::Context;
-use oslo::policy::{Policy, Problem, Verdict};
+use oslo::policy::{Problem, Verdict};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use target::Parents;
-
-/// Upstream's default rules.
-const DEFAULTS: &str = include_str!("defaults.yaml");
 
 oslo::options! {
     /// Where operators' rules are.
     pub struct Options in "oslo_policy" {
-        /// The operator's rules, over the defaults; a relative path starts at the folder of the configuration file.
+        /// The operator's rules, over the defaults, as YAML or JSON; a relative path starts at the folder of the
+        /// configuration file, then at /etc/neutron. Where it is not set and missing, policy.json is read.
         policy_file: String = "policy.yaml".into();
         /// Folders with more of such files, read in the order of their names.
         policy_dirs: Vec<String> = vec!["policy.d".into()];
+        /// The rule that stands in for one that does not exist.
+        policy_default_rule: String = "default".into();
+        /// Whether the defaults of older releases count no more; if not, they allow what the new ones refuse, and
+        /// admins may do everything.
+        enforce_new_defaults: bool = true;
+        /// Whether tokens that are scoped to the system or to a domain are refused where a project's is wanted.
+        enforce_scope: bool = true;
     }
 }
 
-/// The rules of a server.
-pub struct Rules(Policy);
+/// The rules of a server; they follow the operator's files.
+#[derive(Debug)]
+pub struct Rules {
+    loaded: RwLock<Arc<Loaded>>,
+    source: Source,
+    /// The second in which the files were looked at last, and what they were like.
+    seen: Mutex<(i64, Stamp)>,
+}
+
+/// Rules that other rules are made of; all others are asked for by operations, which want a token of a project.
+const HELPERS: &[&str] = &[
+    "admin_only",
+    "admin_or_data_plane_int",
+    "admin_or_ext_parent_owner",
+    "admin_or_network_owner",
+    "admin_or_owner",
+    "admin_or_sg_owner",
+    "admin_owner_or_network_owner",
+    "admin_owner_or_sg_owner",
+    "baremetal_device",
+    "compute_device",
+    "context_is_admin",
+    "context_is_advsvc",
+    "context_with_global_access",
+    "default",
+    "ext_parent_owner",
+    "external",
+    "external_network",
+    "manila_device",
+    "network_device",
+    "network_owner",
+    "owner",
+    "regular_user",
+    "restrict_wildcard",
+    "rule_default_sg",
+    "service_api",
+    "sg_owner",
+    "shared",
+    "shared_address_groups",
+    "shared_address_scopes",
+    "shared_qos_policy",
+    "shared_security_group",
+    "shared_subnetpools",
+];
 
 impl Rules {
     /// Upstream's defaults alone: the table beside this file, and what the extensions declare.
+    ///
+    /// # Errors
+    /// A rule that is not understood.
     pub fn defaults(catalog: &Catalog) -> Result<Rules, Problem> {
-        let mut policy = Policy::default();
-        policy.overlay("the default rules", DEFAULTS)?;
-        let declared = catalog.extensions().iter().flat_map(|e| e.policies);
-        policy.declare(declared.map(|rule| (rule.name, rule.check)))?;
-        Ok(Rules(policy))
+        let options = Options { policy_file: String::new(), policy_dirs: Vec::new(), ..Options::default() };
+        Rules::load(&options, std::path::Path::new("/nonexistent"), catalog)
     }
 
     /// The defaults under the operator's file and directories. Relative paths start at `home`, the directory
     /// of the configuration file. A missing file is no error, as upstream's default name need not exist.
+    ///
+    /// # Errors
+    /// A rule that is not understood, with file and line.
     pub fn load(options: &Options, home: &std::path::Path, catalog: &Catalog) -> Result<Rules, Problem> {
-        let mut rules = Rules::defaults(catalog)?;
-        let mut files = vec![home.join(&options.policy_file)];
-        for dir in &options.policy_dirs {
-            let inside = std::fs::read_dir(home.join(dir)).into_iter().flatten().flatten();
-            let mut inside: Vec<PathBuf> = inside.map(|entry| entry.path()).collect();
-            inside.retain(|path| !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')));
-            inside.sort();
-            files.extend(inside);
-        }
-        for file in files.iter().filter(|file| file.is_file()) {
-            let shown = file.display().to_string();
-            let text = std::fs::read_to_string(file).map_err(|e| Problem {
-                file: shown.clone(),
-                line: 0,
-                what: e.to_string(),
-            })?;
-            rules.0.overlay(&shown, &text)?;
-        }
-        Ok(rules)
+        let source = Source::new(options, home, catalog);
+        let stamp = source.stamp();
+        let (loaded, odd) = source.load()?;
+        odd.iter().for_each(|line| tracing::warn!("{line}"));
+        Ok(Rules { loaded: RwLock::new(Arc::new(loaded)), source, seen: Mutex::new((0, stamp)) })
     }
 
-    /// Whether the rule `context_is_admin` holds for a caller.
-    pub fn is_admin(&self, who: &Context) -> bool {
-        matches!(self.0.decide("context_is_admin", who), Verdict::Always)
+    /// Reads the files again where they have changed; looks at them once a second. `now`: seconds since 1970.
+    pub fn refresh(&self, now: i64) {
+        // Whoever comes while another looks goes on with what there is.
+        let Ok(mut seen) = self.seen.try_lock() else { return };
+        if seen.0 == now {
+            return;
+        }
+        seen.0 = now;
+        let stamp = self.source.stamp();
+        if stamp != seen.1 {
+            seen.1 = stamp;
+            self.read_again();
+        }
+    }
+
+    fn read_again(&self) {
+        match self.source.load() {
+            Ok((loaded, odd)) => {
+                odd.iter().for_each(|line| tracing::warn!("{line}"));
+                tracing::info!("the rules of policy were read anew");
+                *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+            }
+            Err(problem) => tracing::error!("{problem}; the rules stay as they were"),
+        }
+    }
+
+    fn now(&self) -> Arc<Loaded> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether there is a rule of this name.
+    pub fn has(&self, rule: &str) -> bool {
+        self.now().policy.has(rule)
+    }
+
+    fn always(&self, rule: &str, who: &Context) -> bool {
+        matches!(self.now().policy.decide(rule, who), Verdict::Always)
+    }
+
+    /// A caller with what the rules say of the caller alone: whether it is an admin, or a service. Who is an admin
+    /// already stays one.
+    pub fn with_powers(&self, who: Context) -> Context {
+        let is_admin = who.is_admin || self.always("context_is_admin", &who);
+        let is_service = self.always("service_api", &who) || self.always("context_is_advsvc", &who);
+        let global_access = self.always("context_with_global_access", &who);
+        Context { is_admin, is_service, global_access, ..who }
     }
 
     /// What a rule says about a caller.
     pub fn decide(&self, rule: &str, who: &Context) -> Verdict {
-        self.0.decide(rule, who)
+        let loaded = self.now();
+        if !loaded.new_defaults && who.is_admin {
+            return Verdict::Always;
+        }
+        loaded.policy.decide(rule, who)
     }
+
+    /// What the rule of an operation says about a caller, whose token has to be a project's.
+    pub fn decide_scoped(&self, rule: &str, who: &Context) -> Verdict {
+        if self.wrong_scope(rule, who).is_some() { Verdict::Never } else { self.decide(rule, who) }
+    }
+
+    /// The scope of the caller's token, where it is not the project's that the rule wants.
+    fn wrong_scope(&self, rule: &str, who: &Context) -> Option<&'static str> {
+        let scope = match who {
+            Context { system_scope: Some(_), .. } => "system",
+            Context { domain_id: Some(_), .. } => "domain",
+            Context { .. } => return None,
+        };
+        let loaded = self.now();
+        let admin = !loaded.new_defaults && who.is_admin;
+        let wanted = loaded.scope && !admin && !HELPERS.contains(&rule) && loaded.policy.has(rule);
+        wanted.then_some(scope)
+    }
+}
+
+/// Upstream's refusal of a token of another scope.
+fn invalid_scope(rule: &str, scope: &str) -> Fault {
+    let action = format!("rule:{rule} requires a scope of ['project'], request was made with {scope} scope.");
+    Fault::InvalidScope { action }
 }
 
 /// What a request does to a resource.
@@ -117,7 +226,7 @@ impl Needed {
                 items.iter().filter_map(Value::as_object).flat_map(|map| map.keys().cloned()).collect()
             }
             Value::Object(map) => {
-                map.keys().filter(|key| rules.0.has(&format!("{name}:{key}"))).cloned().collect()
+                map.keys().filter(|key| rules.has(&format!("{name}:{key}"))).cloned().collect()
             }
             _ => Vec::new(),
         };
@@ -167,11 +276,22 @@ pub async fn enforce(
     old: Option<&Body>,
 ) -> Result<(), Stop> {
     let needed = needed(rq, shape, doing, body);
+    // Upstream looks at the scope only where no attribute has a rule of its own.
+    if let [rule] = needed.rules.as_slice()
+        && let Some(scope) = rq.app.policy.wrong_scope(rule, rq.ctx)
+    {
+        // Who may not do this may not see it either: nothing is told apart from what is not there.
+        return Err(match doing {
+            Doing::Create => invalid_scope(rule, scope),
+            Doing::Update | Doing::Delete => Fault::no_resource(),
+        }
+        .into());
+    }
     let verdicts: Vec<Verdict> = needed.rules.iter().map(|rule| rq.app.policy.decide(rule, rq.ctx)).collect();
     if verdicts.iter().all(|v| matches!(v, Verdict::Always)) {
         return Ok(());
     }
-    let seen = rq.app.policy.decide(&format!("get_{}", shape.resource.name), rq.ctx);
+    let seen = rq.app.policy.decide_scoped(&format!("get_{}", shape.resource.name), rq.ctx);
     let keys: Vec<&str> = verdicts.iter().chain([&seen]).flat_map(Verdict::looks_at).collect();
     let target = |name: &str| body.get(name).or_else(|| old.and_then(|old| old.get(name))).cloned();
     let parents = Parents::read(rq, tx, &keys, &[&target]).await?;
@@ -189,6 +309,9 @@ pub async fn enforce(
 
 /// Refuses what one rule does not allow on a target.
 pub async fn enforce_rule(rq: Rq<'_>, tx: &mut Tx, rule: &str, target: &Body) -> Result<(), Stop> {
+    if let Some(scope) = rq.app.policy.wrong_scope(rule, rq.ctx) {
+        return Err(invalid_scope(rule, scope).into());
+    }
     let verdict = rq.app.policy.decide(rule, rq.ctx);
     let target = |name: &str| target.get(name).cloned();
     let parents = Parents::read(rq, tx, &verdict.looks_at(), &[&target]).await?;
@@ -201,7 +324,7 @@ pub async fn enforce_rule(rq: Rq<'_>, tx: &mut Tx, rule: &str, target: &Body) ->
 
 /// The rows that the caller may see.
 pub async fn seen(rq: Rq<'_>, tx: &mut Tx, shape: &Shape, page: &Page) -> Result<Vec<usize>, Stop> {
-    let verdict = rq.app.policy.decide(&format!("get_{}", shape.resource.name), rq.ctx);
+    let verdict = rq.app.policy.decide_scoped(&format!("get_{}", shape.resource.name), rq.ctx);
     match verdict {
         Verdict::Always => Ok((0..page.rows.len()).collect()),
         Verdict::Never => Ok(Vec::new()),
@@ -230,11 +353,11 @@ pub async fn readable(
     let mut open: Vec<(usize, Verdict)> = Vec::new();
     for (place, attr) in shape.attributes.iter().enumerate().filter(|(_, attr)| attr.visible) {
         let rule = format!("get_{}:{}", shape.resource.name, attr.name);
-        if !rq.app.policy.0.has(&rule) {
+        if !rq.app.policy.has(&rule) {
             places.push(place);
             continue;
         }
-        match rq.app.policy.decide(&rule, rq.ctx) {
+        match rq.app.policy.decide_scoped(&rule, rq.ctx) {
             Verdict::Always => places.push(place),
             Verdict::Never => {}
             verdict @ Verdict::Depends(_) => open.push((place, verdict)),

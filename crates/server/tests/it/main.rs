@@ -9,6 +9,10 @@ mod client;
 #[cfg(test)]
 mod flavors;
 #[cfg(test)]
+mod keystone;
+#[cfg(test)]
+mod lab;
+#[cfg(test)]
 mod network_contact;
 #[cfg(test)]
 mod objects;

@@ -38,9 +38,8 @@ pub fn noauth(headers: &HeaderMap, request_id: String) -> Context {
         user_id,
         project_id,
         project_name: text("x-project-name").or_else(|| text("x-tenant-name")),
-        is_admin: false,
         roles,
-        system_scope: None,
+        ..Context::default()
     }
 }
 
