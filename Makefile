@@ -13,7 +13,7 @@ AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 
 SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
 LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 
-.PHONY: help setup services build demo guide-liberty tempest run stop test check deny bench install sample
+.PHONY: help setup services build demo guide-liberty tempest chaos run stop test check deny bench install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -37,6 +37,9 @@ guide-liberty: build services ## The Liberty guide on two simulated machines, as
 tempest: build services ## OpenStack's own tests of the network API, against the Liberty guide's cloud
 	@./tools/python-venv tools/tempest.lock $(TOOLS)/tempest
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab tempest
+
+chaos: build services ## Kill processes of that cloud under traffic and load, count what is lost
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab chaos
 
 run: build ## The demonstration's cloud, left standing
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab run

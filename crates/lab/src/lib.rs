@@ -1,6 +1,7 @@
 //! Simulated hosts from namespaces: the demonstration, the tests on real packets, the benchmark.
 
 pub mod bench;
+pub mod chaos;
 pub mod cloud;
 pub mod daemon;
 pub mod demo;

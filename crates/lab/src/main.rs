@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--quick]
-       lab guide-liberty
+       lab guide-liberty | chaos
        lab tempest [PATTERN]
        lab services up|down|env
        lab with-services -- COMMAND...
@@ -32,9 +32,10 @@ fn main() -> ExitCode {
             number(port).and_then(|port| lab::tools::nova_metadata(port, secret))
         }
         ["nova", conf] => lab::nova::serve(std::path::Path::new(conf)),
-        ["guide-liberty"] => guide(),
         ["tempest"] => tempest(""),
         ["tempest", pattern] => tempest(pattern),
+        ["guide-liberty"] => all_well(lab::guide::run(), "the guide does not work as it should"),
+        ["chaos"] => all_well(lab::chaos::run(), "something was lost"),
         ["talk-serve", port] => number(port).and_then(lab::tools::talk_serve),
         ["talk-to", address] => lab::tools::talk_to(address),
         ["relay", listen, pid, connect] => {
@@ -67,17 +68,11 @@ fn demo() -> std::io::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Err(std::io::Error::other("simulated hosts need root"));
     }
-    match lab::demo::run()? {
-        true => Ok(()),
-        false => Err(std::io::Error::other("the demonstration failed")),
-    }
+    all_well(lab::demo::run(), "the demonstration failed")
 }
 
-fn guide() -> std::io::Result<()> {
-    match lab::guide::run()? {
-        true => Ok(()),
-        false => Err(std::io::Error::other("the guide does not work as it should")),
-    }
+fn all_well(fine: std::io::Result<bool>, otherwise: &str) -> std::io::Result<()> {
+    if fine? { Ok(()) } else { Err(std::io::Error::other(otherwise)) }
 }
 
 /// The program under measurement stands beside this one.

@@ -169,7 +169,7 @@ impl Site {
             return Ok(());
         }
         let file = project().join("etc/systemd").join(format!("{name}.service"));
-        let text = std::fs::read_to_string(&file).unwrap_or_else(|_| format!("ExecStart=/usr/bin/{name}\n"));
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let value = |key: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             line.map(|value| value.trim().to_owned())
@@ -188,12 +188,19 @@ impl Site {
         host.start_daemon(&daemon).map_err(words)
     }
 
+    /// What a service said last: on standard error, and in the file that its unit names.
+    pub fn said(&self, host: &Host, name: &str, lines: usize) -> String {
+        let file = format!("/var/log/neutron/{}.log", name.trim_start_matches("neutron-"));
+        let logged = host.run(&["tail", "-n", &lines.to_string(), &file]).unwrap_or_default();
+        host.daemon_log(name, lines) + &logged
+    }
+
     /// The ends of all logs of Neutron's on both hosts.
     pub fn logs(&self, lines: usize) -> String {
         let mut text = String::new();
         for host in [&self.controller, &self.compute] {
             for name in NAMES {
-                let log = host.daemon_log(name, lines);
+                let log = self.said(host, name, lines);
                 if !log.is_empty() {
                     text.push_str(&format!("--- {name} on {}\n{log}", host.name()));
                 }

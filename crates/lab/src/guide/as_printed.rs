@@ -71,7 +71,7 @@ fn runs(site: &Site, report: &mut Report) {
             if site.controller.daemon_runs(name) {
                 Ok("it does".to_owned())
             } else {
-                Err(site.controller.daemon_log(name, 20))
+                Err(site.said(&site.controller, name, 20))
             }
         });
     }
@@ -96,14 +96,14 @@ fn slip(site: &Site, report: &mut Report, edit: &Edit) -> Result<(), String> {
         }
         // It may have ended with its complaint already, or never have been started.
         site.start_unit(host, &format!("{daemon}.service"))?;
-        within(SAID_MAX, || said(host, daemon, &place, &edit.said))
+        within(SAID_MAX, || said(site, host, daemon, &place, &edit.said))
     });
     mend(site, host, edit)?;
     if host.daemon_runs(daemon) {
         host.end_daemon(daemon, "TERM").map_err(words)?;
     }
     site.start_unit(host, &format!("{daemon}.service"))?;
-    if named { Ok(()) } else { Err(format!("{place} is not named:\n{}", host.daemon_log(daemon, 20))) }
+    if named { Ok(()) } else { Err(format!("{place} is not named:\n{}", site.said(host, daemon, 20))) }
 }
 
 /// `file:line`, or the file alone where one is missing.
@@ -121,8 +121,8 @@ fn place(host: &Host, edit: &Edit) -> Result<String, String> {
     })
 }
 
-fn said(host: &Host, daemon: &str, place: &str, word: &str) -> Result<String, String> {
-    let log = host.daemon_log(daemon, 60);
+fn said(site: &Site, host: &Host, daemon: &str, place: &str, word: &str) -> Result<String, String> {
+    let log = site.said(host, daemon, 60);
     let line = log.lines().rfind(|line| line.contains(place) && line.contains(word));
     line.map(str::to_owned).ok_or_else(|| format!("nothing of {place} in:\n{log}"))
 }

@@ -117,6 +117,39 @@ impl Services {
         answer.header("x-subject-token").map(str::to_owned).ok_or_else(|| "no token came".to_owned())
     }
 
+    /// Makes a user with a role in a project.
+    ///
+    /// # Errors
+    /// Keystone refuses.
+    pub fn user(&self, name: &str, password: &str, project: &str, role: &str) -> Result<(), String> {
+        let mut target = self.keystone_target();
+        target.token = Some(self.token("admin", self.setup.people.admin, "admin")?);
+        self.keystone_user(&target, name, password, project, &[role])
+    }
+
+    fn keystone_user(
+        &self,
+        target: &Target,
+        name: &str,
+        password: &str,
+        project: &str,
+        wanted: &[&str],
+    ) -> Result<(), String> {
+        let ask = |method: &str, path: &str, body: Option<&Value>| {
+            target.ask(&self.host, method, path, body).map(|answer| answer.json())
+        };
+        let roles = ask("GET", "/roles", None)?;
+        let projects = ask("GET", "/projects", None)?;
+        let body = json!({"user": {"name": name, "password": password, "domain_id": "default"}});
+        let user = id_of(&ask("POST", "/users", Some(&body))?["user"])?;
+        let project = id_named(&projects["projects"], project)?;
+        for role in wanted {
+            let role = id_named(&roles["roles"], role)?;
+            ask("PUT", &format!("/projects/{project}/users/{user}/roles/{role}"), None)?;
+        }
+        Ok(())
+    }
+
     /// Puts a service with its three endpoints into the catalog.
     ///
     /// # Errors
@@ -140,22 +173,12 @@ impl Services {
         let people = self.setup.people;
         let mut target = self.keystone_target();
         target.token = Some(self.token("admin", people.admin, "admin")?);
-        let ask = |method: &str, path: &str, body: Option<&Value>| {
-            target.ask(&self.host, method, path, body).map(|answer| answer.json())
-        };
-        let roles = ask("GET", "/roles", None)?;
         for name in people.projects {
-            ask("POST", "/projects", Some(&json!({"project": {"name": name, "domain_id": "default"}})))?;
+            let body = json!({"project": {"name": name, "domain_id": "default"}});
+            target.ask(&self.host, "POST", "/projects", Some(&body))?;
         }
-        let projects = ask("GET", "/projects", None)?;
         for (name, password, project, wanted) in people.users {
-            let body = json!({"user": {"name": name, "password": password, "domain_id": "default"}});
-            let user = ask("POST", "/users", Some(&body))?;
-            let (user, project) = (id_of(&user["user"])?, id_named(&projects["projects"], project)?);
-            for role in *wanted {
-                let role = id_named(&roles["roles"], role)?;
-                ask("PUT", &format!("/projects/{project}/users/{user}/roles/{role}"), None)?;
-            }
+            self.keystone_user(&target, name, password, project, wanted)?;
         }
         Ok(())
     }

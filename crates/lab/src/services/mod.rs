@@ -5,7 +5,7 @@
 //! sockets, logs and configuration are the host's, and its end ends them all, however it comes.
 
 pub mod command;
-mod http;
+pub mod http;
 mod keystone;
 mod mariadb;
 mod memcached;
