@@ -304,15 +304,15 @@ fn older_brokers(
     general: &MessagingOptions,
     rabbit: &RabbitOptions,
 ) -> Result<Vec<Broker>, Problem> {
-    if let Some(backend) = &general.rpc_backend {
-        if !RABBIT_BACKENDS.contains(&backend.as_str()) {
-            let what =
-                "messages travel by RabbitMQ only; write transport_url = rabbit://user:password@host:5672/";
-            return Err(problem(config, "DEFAULT", "rpc_backend", what));
-        }
+    if let Some(backend) = &general.rpc_backend
+        && !RABBIT_BACKENDS.contains(&backend.as_str())
+    {
+        let what =
+            "messages travel by RabbitMQ only; write transport_url = rabbit://user:password@host:5672/";
+        return Err(problem(config, "DEFAULT", "rpc_backend", what));
     }
     let named = |name: &&str| config.is_set("DEFAULT", name) || config.is_set("oslo_messaging_rabbit", name);
-    if general.rpc_backend.is_none() && !BROKER_NAMES.iter().any(|name| named(&name)) {
+    if general.rpc_backend.is_none() && !BROKER_NAMES.iter().any(named) {
         let what = "it is missing: server and agents meet at a RabbitMQ broker; write transport_url = \
                     rabbit://user:password@host:5672/ into the section [DEFAULT] of neutron.conf";
         return Err(problem(config, "DEFAULT", "transport_url", what));

@@ -1,7 +1,7 @@
 //! What happens when the way to the broker is cut, and when the broker forgets.
 
 use crate::proxy::Proxy;
-use crate::raw::Raw;
+use crate::raw::{Raw, connection};
 use crate::world::{Ear, ask, name, patient, process, tell, up, url};
 use rpc::{Error, Target};
 use serde_json::json;
@@ -10,8 +10,7 @@ use std::time::Duration;
 
 /// Deletes queues, as the restart of a broker does with those that are not durable.
 async fn forget(queues: &[String]) {
-    let connection =
-        lapin::Connection::connect(&url(), lapin::ConnectionProperties::default()).await.unwrap();
+    let connection = connection().await;
     let channel = connection.create_channel().await.unwrap();
     for queue in queues {
         channel.queue_delete(queue.as_str().into(), Default::default()).await.unwrap();

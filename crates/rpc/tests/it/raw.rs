@@ -10,6 +10,12 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use serde_json::{Value, json};
 
+/// A connection of another client; to its URL the default virtual host must be spelt out.
+pub async fn connection() -> Connection {
+    let url = format!("{}/%2f", url().trim_end_matches('/'));
+    Connection::connect(&url, ConnectionProperties::default()).await.unwrap()
+}
+
 /// A connection with one queue that is consumed.
 pub struct Raw {
     _connection: Connection,
@@ -31,7 +37,7 @@ impl Raw {
         queue: &str,
         auto_delete: bool,
     ) -> Raw {
-        let connection = Connection::connect(&url(), ConnectionProperties::default()).await.unwrap();
+        let connection = connection().await;
         let channel = connection.create_channel().await.unwrap();
         let none = FieldTable::default;
         channel.exchange_declare(exchange.into(), kind, options, none()).await.unwrap();
