@@ -232,6 +232,23 @@ impl Client {
         }
     }
 
+    /// How many messages were given to the transport so far: what [`Client::settled`] is held against.
+    pub fn given(&self) -> u64 {
+        match &self.way {
+            Way::Memory(_) => 0,
+            Way::Amqp(amqp) => amqp.given(),
+        }
+    }
+
+    /// How many messages the broker has, or were given up. When it has reached what [`Client::given`] said after a
+    /// cast, the cast is with the broker, or will never be.
+    pub fn settled(&self) -> u64 {
+        match &self.way {
+            Way::Memory(_) => 0,
+            Way::Amqp(amqp) => amqp.settled(),
+        }
+    }
+
     /// Tells one server, or all of a topic, and does not wait: neither for the broker nor for those told. A
     /// message to nobody vanishes. Messages leave in the order in which they were given.
     ///

@@ -18,7 +18,7 @@ use crate::{Error, Outbound, Status};
 use pending::{Outcome, Pending};
 use publish::{Outgoing, Purpose};
 use serde_json::Value;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
@@ -62,6 +62,9 @@ struct Inner {
     departures: Mutex<Option<mpsc::Receiver<Outgoing>>>,
     /// Messages that have not been settled, and the bytes of the casts among them.
     unsettled: Arc<AtomicUsize>,
+    /// Messages so far, and those of them that the broker has or that were given up.
+    given: AtomicU64,
+    settled: Arc<AtomicU64>,
     waiting_bytes: Arc<AtomicUsize>,
     status: watch::Sender<Status>,
     closing: watch::Sender<bool>,
@@ -134,6 +137,8 @@ impl Amqp {
             outgoing,
             departures: Mutex::new(Some(departures)),
             unsettled: Arc::default(),
+            given: AtomicU64::new(0),
+            settled: Arc::default(),
             waiting_bytes: Arc::default(),
             status: watch::Sender::default(),
             closing: watch::Sender::default(),
@@ -212,6 +217,14 @@ impl Amqp {
             return Err(request.unreachable(format!("too many messages wait already: {}", self.trouble())));
         }
         Ok(())
+    }
+
+    pub(crate) fn given(&self) -> u64 {
+        self.0.given.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn settled(&self) -> u64 {
+        self.0.settled.load(Ordering::Acquire)
     }
 
     fn body(&self, request: &Outbound<'_>, reply_to: Option<(&str, &str)>) -> Vec<u8> {

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -51,6 +51,7 @@ pub(super) struct Outgoing {
 /// Counts a message for as long as it exists.
 struct Claim {
     unsettled: Arc<AtomicUsize>,
+    settled: Arc<AtomicU64>,
     waiting_bytes: Arc<AtomicUsize>,
     bytes: usize,
 }
@@ -58,6 +59,7 @@ struct Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.unsettled.fetch_sub(1, Ordering::AcqRel);
+        self.settled.fetch_add(1, Ordering::AcqRel);
         self.waiting_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
@@ -72,9 +74,14 @@ impl Outgoing {
     ) -> Outgoing {
         let bytes = if matches!(purpose, Purpose::Cast) { body.len() } else { 0 };
         inner.unsettled.fetch_add(1, Ordering::AcqRel);
+        inner.given.fetch_add(1, Ordering::AcqRel);
         inner.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let claim =
-            Claim { unsettled: inner.unsettled.clone(), waiting_bytes: inner.waiting_bytes.clone(), bytes };
+        let claim = Claim {
+            unsettled: inner.unsettled.clone(),
+            settled: inner.settled.clone(),
+            waiting_bytes: inner.waiting_bytes.clone(),
+            bytes,
+        };
         Outgoing { exchange, key, body: body.into(), purpose, tries: 0, _claim: claim }
     }
 

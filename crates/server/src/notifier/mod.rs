@@ -34,10 +34,16 @@ const ROWS_PER_DELETION_MAX: usize = 500;
 /// How long a row stays in the outbox after its changes are told, so that one statement deletes many.
 const ROW_LIFE_AFTER: Duration = Duration::from_millis(500);
 
+/// Rows remembered until the broker has their messages. Rows beyond are left to a sweep.
+const ROWS_TOLD_MAX: usize = 100_000;
+/// How long the broker is given for the last messages when the server stops.
+const LAST_MESSAGES: Duration = Duration::from_secs(3);
+
 /// Rows of the outbox whose changes are told, on their way out of it.
 struct Told {
     app: Shared,
-    rows: Vec<String>,
+    /// Rows, with how many messages had been given to the transport when theirs were.
+    rows: Vec<(u64, String)>,
     /// When they are to be deleted.
     due: Instant,
 }
@@ -47,15 +53,35 @@ impl Told {
         if self.rows.is_empty() {
             self.due = Instant::now() + ROW_LIFE_AFTER;
         }
-        self.rows.extend(rows);
+        let given = self.app.rpc.given();
+        if self.rows.len() < ROWS_TOLD_MAX {
+            self.rows.extend(rows.into_iter().map(|row| (given, row)));
+        }
     }
 
-    /// Deletes them. Should that fail, a sweep finds them again and tells their changes once more.
+    /// Deletes those whose messages the broker has. Should that fail, a sweep finds them again and tells their
+    /// changes once more.
     async fn forget(&mut self) {
-        for rows in std::mem::take(&mut self.rows).chunks(ROWS_PER_DELETION_MAX) {
+        let settled = self.app.rpc.settled();
+        let (ready, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.rows).into_iter().partition(|(given, _)| *given <= settled);
+        self.rows = waiting;
+        self.due = Instant::now() + ROW_LIFE_AFTER;
+        let ready: Vec<String> = ready.into_iter().map(|(_, row)| row).collect();
+        for rows in ready.chunks(ROWS_PER_DELETION_MAX) {
             if let Err(stop) = self.app.db.write(forget, rows).await {
                 tracing::warn!(?stop, "what was told could not be deleted from the outbox");
             }
+        }
+    }
+
+    /// Deletes them all, as far as the broker takes their messages in time.
+    async fn forget_last(&mut self) {
+        let until = Instant::now() + LAST_MESSAGES;
+        self.forget().await;
+        while !self.rows.is_empty() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            self.forget().await;
         }
     }
 }
@@ -75,7 +101,7 @@ pub async fn run(app: Shared, mut changes: Subscriber, mut stop: oneshot::Receiv
             () = tokio::time::sleep_until(told.due), if full || !told.rows.is_empty() => (None, false),
             first = changes.recv() => match first {
                 Some(first) => (Some(first), false),
-                None => return told.forget().await,
+                None => return told.forget_last().await,
             },
         };
         let mut round = Round::default();
@@ -88,11 +114,11 @@ pub async fn run(app: Shared, mut changes: Subscriber, mut stop: oneshot::Receiv
         if round.tell(&app).await {
             told.add(round.rows);
         }
-        if last || full || Instant::now() >= told.due {
-            told.forget().await;
-        }
         if last {
-            return;
+            return told.forget_last().await;
+        }
+        if full || Instant::now() >= told.due {
+            told.forget().await;
         }
     }
 }

@@ -13,6 +13,10 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(5);
 /// So much longer at random, in ms, so that several servers seldom sweep at once.
 const JITTER_MS: usize = 2_000;
+/// How long the broker is given to take what waits for it before a sweep adds to it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Sweeps for ever; the first sweep, at the start of the server, takes up everything.
 pub async fn run(app: Shared) {
@@ -21,6 +25,11 @@ pub async fn run(app: Shared) {
     }
     let mut seen = None;
     loop {
+        // What this server told while the broker is away still has its rows: it is on its way.
+        if !settled(&app).await {
+            seen = Some(BTreeSet::new());
+            continue;
+        }
         let sweeper = app.clone();
         let known = seen.take();
         match tokio::spawn(async move { sweep(&sweeper, known).await }).await {
@@ -31,6 +40,17 @@ pub async fn run(app: Shared) {
         let jitter = u64::try_from(app.dice(JITTER_MS)).unwrap_or_default();
         tokio::time::sleep(INTERVAL + Duration::from_millis(jitter)).await;
     }
+}
+
+/// Whether the broker has everything that it was given until now, before patience ends.
+async fn settled(app: &Shared) -> bool {
+    let given = app.rpc.given();
+    let reached = async {
+        while app.rpc.settled() < given {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.is_ok()
 }
 
 /// Tells of the rows that were there at the last sweep already (all, at the first) and deletes them. Returns
@@ -63,7 +83,7 @@ async fn tell(app: &Shared, rows: &[String]) -> Result<bool, Stop> {
         outbox::restore(Rq { app, ctx: &ctx }, &mut tx, rows).await?
     };
     let mut round = Round { changes, rows: Vec::new() };
-    let told = round.tell(app).await;
+    let told = round.tell(app).await && settled(app).await;
     if told {
         app.db.write(forget, rows).await?;
     }
