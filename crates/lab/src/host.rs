@@ -6,7 +6,7 @@
 
 use nix::sched::{CloneFlags, setns};
 use std::io::{self, BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -169,6 +169,19 @@ impl Host {
             std::fs::create_dir_all(folder)?;
         }
         std::fs::write(path, text)
+    }
+
+    /// Listens as a program inside would.
+    ///
+    /// # Errors
+    /// The host cannot be entered, or somebody listens there already.
+    pub fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        let namespace = std::fs::File::open(format!("/proc/{}/ns/net", self.pid))?;
+        let inside = std::thread::spawn(move || {
+            setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)?;
+            TcpListener::bind(address)
+        });
+        inside.join().map_err(|_| io::Error::other("the thread inside ended"))?
     }
 
     /// A path inside, as the machine sees it.

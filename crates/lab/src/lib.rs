@@ -11,6 +11,7 @@ pub mod host;
 pub mod instance;
 pub mod lasting;
 pub mod nova;
+pub mod relay;
 pub mod report;
 pub mod services;
 pub mod site;

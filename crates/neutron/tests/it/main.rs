@@ -3,4 +3,8 @@
 #[cfg(test)]
 mod house_rules;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+mod service;
