@@ -73,15 +73,8 @@ impl Args {
         Ok(parsed)
     }
 
-    /// Reads the configuration: `defaults` (text of a file) below, files, folders, environment, arguments on top.
-    ///
-    /// # Errors
-    /// What is wrong, where, and what to do, ready to be printed.
-    pub fn config(&self, defaults: &str) -> Result<Config, String> {
-        self.config_with(defaults, &Search::default())
-    }
-
-    /// The same, with what `search` found where the arguments name no file, or no folder.
+    /// Reads the configuration: `defaults` (text of a file) below, files, folders, environment, arguments on top;
+    /// what `search` found where the arguments name no file, or no folder.
     ///
     /// # Errors
     /// What is wrong, where, and what to do, ready to be printed.
@@ -182,7 +175,7 @@ mod tests {
         let d = dir.display();
         let given =
             args(&format!("s --config-file {d}/a --config-dir {d}/d --config-file {d}/b --log-dir /b -d"));
-        let config = given.config("[DEFAULT]\nbind_port = 9\n").unwrap();
+        let config = given.config_with("[DEFAULT]\nbind_port = 9\n", &Search::default()).unwrap();
         let place = |name: &str| config.place("DEFAULT", name).unwrap();
         assert_eq!(place("bind_port"), format!("{d}/b:2"));
         assert_eq!(place("bind_host"), format!("{d}/d/x.conf:3"));

@@ -158,14 +158,14 @@ pub async fn open(config: &Config) -> Result<Db, String> {
     Ok(db)
 }
 
-/// Makes the tables that the database which the configuration names lacks.
+/// Connects to the database that the configuration names, whatever its tables; with it comes where the
+/// configuration does so, for messages.
 ///
 /// # Errors
 /// What is wrong, where, and what to do.
-pub async fn upgrade(config: &Config) -> Result<(), String> {
+pub async fn connect(config: &Config) -> Result<(Db, String), String> {
     let found = options::find(config)?;
-    let db = Db::connect(&found).await?;
-    db.prepare(Make::WhenEmpty).await.map_err(|stop| format!("{}: {}", found.said, stop.words()))
+    Ok((Db::connect(&found).await?, found.said))
 }
 
 fn page_limit(config: &Config, options: &ServerOptions) -> Result<Option<u64>, String> {

@@ -105,8 +105,14 @@ fn the_database_command_makes_and_names_the_tables() {
         assert!(done.status.success(), "{}", text(&done.stderr));
         text(&done.stdout)
     };
-    assert!(run(&["current"]).contains("no tables"));
-    assert!(run(&["upgrade", "head"]).contains("5c85685d616d"));
-    assert_eq!(run(&["current"]).lines().collect::<Vec<_>>(), ["5c85685d616d (head)", "c7f8d9e0f1a2 (head)"]);
+    assert_eq!(run(&["current"]), "Running current for neutron ...\nOK\n");
+    let made = run(&["upgrade", "liberty"]);
+    assert!(made.contains("5c85685d616d") && made.contains("not those of liberty"), "{made}");
+    assert_eq!(run(&["upgrade", "head"]), "Running upgrade for neutron ...\nOK\n");
+    let current = "Running current for neutron ...\n5c85685d616d (head)\nc7f8d9e0f1a2 (head)\nOK\n";
+    assert_eq!(run(&["current"]), current);
+    assert_eq!(run(&["has_offline_migrations"]), "No offline migrations pending.\n");
+    assert!(run(&["check_migration"]).ends_with("\nOK\n"));
+    assert_eq!(run(&["history"]).lines().count(), 135);
     std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -8,6 +8,7 @@ mod install;
 mod lite;
 mod maria;
 pub mod options;
+pub mod revisions;
 pub mod schema;
 pub mod url;
 

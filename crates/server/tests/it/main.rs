@@ -13,6 +13,8 @@ mod keystone;
 #[cfg(test)]
 mod lab;
 #[cfg(test)]
+mod mariadb;
+#[cfg(test)]
 mod network_contact;
 #[cfg(test)]
 mod objects;

@@ -1,5 +1,6 @@
 //! Servers for tests: each on its own copy of one migrated SQLite file, so that a test costs milliseconds.
 
+use crate::mariadb;
 use server::app::App;
 use server::catalog::Catalog;
 use server::db::{Db, Stop, Tx};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 /// A folder that goes away with the test, and the database that does.
-pub struct Dir(pub PathBuf, Option<maria::Database>);
+pub struct Dir(pub PathBuf, Option<mariadb::Database>);
 
 impl Dir {
     pub fn new() -> Dir {
@@ -43,9 +44,8 @@ async fn template() -> &'static [u8] {
 /// A fresh store.
 pub async fn db() -> (Db, Dir) {
     let mut dir = Dir::new();
-    if std::env::var("NEUTRON_TEST_STORE").is_ok_and(|v| v == "mariadb") {
-        let database = maria::Database::new();
-        let db = database.open().await;
+    if mariadb::wanted() {
+        let (db, database) = mariadb::fresh().await;
         dir.1 = Some(database);
         return (db, dir);
     }
@@ -114,60 +114,6 @@ impl Drop for Served {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
-        }
-    }
-}
-
-pub mod maria {
-    //! Databases on the MariaDB that `LAB_MARIADB_URL` names, one for each test.
-
-    use server::db::options::{Found, Limits};
-    use server::db::{Db, Make, url};
-
-    /// A database that goes away with the test.
-    pub struct Database {
-        pub name: String,
-        base: String,
-    }
-
-    impl Database {
-        pub fn new() -> Database {
-            let base = std::env::var("LAB_MARIADB_URL")
-                .expect("LAB_MARIADB_URL is not set: run the tests by `make test`");
-            let name = format!("it_{}", uuid::Uuid::new_v4().simple());
-            Database { name, base: base.trim_end_matches('/').to_string() }
-        }
-
-        fn found(&self, database: &str) -> Found {
-            let place = url::parse(&format!("{}/{database}", self.base)).unwrap();
-            let mut limits = Limits::from(&Default::default());
-            limits.tries_max = Some(0);
-            Found { place, limits, said: "LAB_MARIADB_URL".into() }
-        }
-
-        async fn admin(&self, sql: &str) {
-            let db = Db::connect(&self.found("information_schema")).await.unwrap();
-            db.begin().await.unwrap().exec(sql, &[]).await.unwrap();
-        }
-
-        pub async fn open(&self) -> Db {
-            self.admin(&format!("CREATE DATABASE {}", self.name)).await;
-            let db = Db::connect(&self.found(&self.name)).await.unwrap();
-            db.prepare(Make::WhenEmpty).await.unwrap();
-            db
-        }
-    }
-
-    impl Drop for Database {
-        fn drop(&mut self) {
-            let (sql, base) = (format!("DROP DATABASE IF EXISTS {}", self.name), self.base.clone());
-            let work = move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                let gone = Database { name: String::new(), base };
-                runtime.block_on(gone.admin(&sql));
-                std::mem::forget(gone);
-            };
-            let _ = std::thread::spawn(work).join();
         }
     }
 }
