@@ -109,8 +109,11 @@ pub fn request_span(request_id: &str) -> tracing::Span {
 
 fn level(options: &LogOptions) -> EnvFilter {
     // What others' crates say of themselves in detail drowns what ours say.
-    let level =
-        if options.debug { "debug,hyper=info,hyper_util=info,rustls=info,lapin=info" } else { "info" };
+    let level = if options.debug {
+        "debug,hyper=info,hyper_util=info,rustls=info,lapin=off"
+    } else {
+        "info,lapin=off"
+    };
     EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level))
 }
 

@@ -7,7 +7,8 @@ use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserIn
 use lapin::{Connection, ConnectionProperties};
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// How long one broker may take to let us in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,13 +21,15 @@ pub(super) struct Dialer<'a> {
     /// The brokers, in the order in which this process tries them.
     order: Vec<&'a Broker>,
     next: usize,
+    /// Rung when a broker lets a connection of this process in.
+    reached: &'a Notify,
 }
 
 impl<'a> Dialer<'a> {
-    pub(super) fn new(settings: &'a Settings, purpose: &'static str) -> Dialer<'a> {
+    pub(super) fn new(settings: &'a Settings, purpose: &'static str, reached: &'a Notify) -> Dialer<'a> {
         let mut order: Vec<&Broker> = settings.brokers.iter().collect();
         shuffle(&mut order);
-        Dialer { settings, purpose, order, next: 0 }
+        Dialer { settings, purpose, order, next: 0, reached }
     }
 
     /// Tries all brokers in turn, waits, tries again, until one lets us in. What went wrong is reported each
@@ -39,7 +42,10 @@ impl<'a> Dialer<'a> {
                 let Some(broker) = self.order.get(self.next % self.order.len()) else { continue };
                 self.next = self.next.wrapping_add(1);
                 match timeout(CONNECT_TIMEOUT, open(self.settings, broker, self.purpose)).await {
-                    Ok(Ok(connection)) => return (connection, broker.place()),
+                    Ok(Ok(connection)) => {
+                        self.reached.notify_waiters();
+                        return (connection, broker.place());
+                    }
                     Ok(Err(e)) => trouble = format!("RabbitMQ at {}: {e}", broker.place()),
                     Err(_) => {
                         let seconds = CONNECT_TIMEOUT.as_secs();
@@ -54,7 +60,8 @@ impl<'a> Dialer<'a> {
                 wait.as_secs_f64()
             );
             attempt = attempt.saturating_add(1);
-            sleep(wait).await;
+            // Where the other connection got in, this one does.
+            let _ = timeout(wait, self.reached.notified()).await;
             if self.settings.retry.shuffle {
                 shuffle(&mut self.order);
             }
@@ -102,7 +109,12 @@ async fn open(settings: &Settings, broker: &Broker, purpose: &str) -> Result<Con
 pub(super) fn words(error: &lapin::Error) -> String {
     match error.kind() {
         lapin::ErrorKind::ProtocolError(e) => e.get_message().to_string(),
-        lapin::ErrorKind::IOError(e) => e.to_string(),
+        lapin::ErrorKind::IOError(e) => match e.to_string() {
+            text if text.contains("UnknownIssuer") => {
+                format!("{text}; name the authority that signed it in [oslo_messaging_rabbit] ssl_ca_file")
+            }
+            text => text,
+        },
         _ => error.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! The consuming connection: keeps every seat declared and consumed, on one broker or the next.
 
-use super::connect::{Dialer, words};
+use super::connect::words;
 use super::topology::{self, Argument, Exchange, Kind, Queue};
 use super::{Audience, Inner, Seat, closed, pump};
 use futures_util::StreamExt;
@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Keeps the connection, until the transport is closed.
 pub(super) async fn run(inner: Arc<Inner>) {
     let mut closing = inner.closing.subscribe();
-    let mut dialer = Dialer::new(&inner.settings, "listen");
+    let mut dialer = inner.dialer("listen");
     let mut lost_at = None;
     loop {
         let report = |trouble: &str| inner.change(|status| status.trouble = Some(trouble.to_string()));
@@ -161,7 +161,7 @@ impl<'a> Session<'a> {
         let complete = failed.is_none();
         // Seats that came meanwhile are seen to in the next turn.
         let all = self.inner.seats();
-        let up = complete && all.iter().all(|seat| self.running.contains_key(&seat.id)) && !all.is_empty();
+        let up = complete && all.iter().all(|seat| self.running.contains_key(&seat.id));
         let missed = up && std::mem::take(&mut self.missed);
         self.inner.change(|status| {
             status.up = up;

@@ -15,6 +15,7 @@ use crate::dispatch::Endpoint;
 use crate::options::Settings;
 use crate::wire::{self, Leaving};
 use crate::{Error, Outbound, Status};
+use connect::Dialer;
 use pending::{Outcome, Pending};
 use publish::{Outgoing, Purpose};
 use serde_json::Value;
@@ -39,7 +40,13 @@ enum Audience {
     /// We, for answers to our calls.
     Replies,
     /// A server of a topic.
-    Topic { topic: String, server: String, fanout_queue: String, endpoints: Arc<[Arc<dyn Endpoint>]> },
+    Topic {
+        topic: String,
+        server: String,
+        fanout_queue: String,
+        endpoints: Arc<[Arc<dyn Endpoint>]>,
+        latest: Arc<pump::Latest>,
+    },
 }
 
 /// A place where we consume.
@@ -54,6 +61,8 @@ struct Inner {
     seats: Mutex<Vec<Seat>>,
     /// The seats have changed.
     reseat: Notify,
+    /// A broker let one of the connections in: the other need not wait.
+    reached: Notify,
     pending: Pending,
     /// The queue of answers to our calls.
     reply_queue: String,
@@ -115,6 +124,11 @@ impl Inner {
         self.reseat.notify_one();
     }
 
+    /// A dialer that tells how it gets on.
+    fn dialer(&self, purpose: &'static str) -> Dialer<'_> {
+        Dialer::new(&self.settings, purpose, &self.reached)
+    }
+
     /// Changes the status; whoever watches hears of it when it is another one.
     fn change(&self, change: impl FnOnce(&mut Status)) {
         self.status.send_if_modified(|status| {
@@ -132,6 +146,7 @@ impl Amqp {
             settings,
             seats: Mutex::default(),
             reseat: Notify::new(),
+            reached: Notify::new(),
             pending: Pending::default(),
             reply_queue: format!("reply_{}", unique()),
             outgoing,
@@ -170,7 +185,8 @@ impl Amqp {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let (topic, server) = (topic.to_string(), server.to_string());
         let fanout_queue = format!("{topic}_fanout_{}", unique());
-        let audience = Audience::Topic { topic, server, fanout_queue, endpoints: endpoints.into() };
+        let (endpoints, latest) = (endpoints.into(), Arc::default());
+        let audience = Audience::Topic { topic, server, fanout_queue, endpoints, latest };
         self.0.add(Seat { id, audience });
         self.start();
         Seated { id, inner: self.0.clone() }

@@ -1,6 +1,6 @@
 //! The publishing connection: sends what waits, in order, and knows of each message whether the broker has it.
 
-use super::connect::{Dialer, words};
+use super::connect::words;
 use super::consume::declare_exchange;
 use super::topology::Exchange;
 use super::{Inner, closed};
@@ -103,7 +103,7 @@ impl Outgoing {
 /// Keeps the connection, until the transport is closed.
 pub(super) async fn run(inner: Arc<Inner>, queue: mpsc::Receiver<Outgoing>) {
     let mut closing = inner.closing.subscribe();
-    let mut dialer = Dialer::new(&inner.settings, "send");
+    let mut dialer = inner.dialer("send");
     let mut publisher = Publisher {
         inner: &inner,
         queue,

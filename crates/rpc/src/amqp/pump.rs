@@ -18,9 +18,9 @@ use tokio::time::Instant;
 /// not acknowledged may deliver more than that.
 const REMEMBERED: usize = 256;
 
-/// The ids of the latest messages.
+/// The ids of the latest messages of a seat, whichever connection they came by.
 #[derive(Default)]
-struct Latest(Mutex<VecDeque<String>>);
+pub(super) struct Latest(Mutex<VecDeque<String>>);
 
 impl Latest {
     /// Whether a message is new; one without an id always is.
@@ -45,7 +45,6 @@ pub(super) async fn run(inner: &Arc<Inner>, audience: &Audience, consumers: Vec<
     let ending = |consumer: Consumer| consumer.map(Some).chain(once(std::future::ready(None)));
     let mut deliveries = select_all(consumers.into_iter().map(|consumer| Box::pin(ending(consumer))));
     let slots = Arc::new(Semaphore::new(inner.settings.workers));
-    let latest = Arc::new(Latest::default());
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         let Some(Some(Ok(delivery))) = deliveries.next().await else { return };
@@ -53,7 +52,7 @@ pub(super) async fn run(inner: &Arc<Inner>, audience: &Audience, consumers: Vec<
         let _ = delivery.ack(BasicAckOptions::default()).now_or_never();
         match audience {
             Audience::Replies => answer(inner, &delivery),
-            Audience::Topic { topic, endpoints, .. } => {
+            Audience::Topic { topic, endpoints, latest, .. } => {
                 let (inner, latest) = (inner.clone(), latest.clone());
                 let (topic, endpoints) = (topic.clone(), endpoints.clone());
                 tokio::spawn(async move {
