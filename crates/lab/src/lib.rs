@@ -16,6 +16,7 @@ pub mod report;
 pub mod services;
 pub mod site;
 pub mod standing;
+pub mod switch;
 pub mod tempest;
 pub mod tools;
 pub mod underlay;

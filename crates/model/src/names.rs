@@ -89,6 +89,35 @@ pub fn vlan(physical: &str, vlan_id: u16) -> String {
     format!("{}{}{suffix}", head.unwrap_or(physical), hash.unwrap_or_default())
 }
 
+/// The patch port on the integration bridge that leads to a physical network's bridge.
+#[must_use]
+pub fn integration_patch(bridge: &str) -> String {
+    patch("int-", bridge)
+}
+
+/// The patch port on a physical network's bridge that leads to the integration bridge.
+#[must_use]
+pub fn physical_patch(bridge: &str) -> String {
+    patch("phy-", bridge)
+}
+
+/// A prefix and a bridge's name; where that would be too long, six characters of its SHA-1 stand for the rest.
+fn patch(prefix: &str, bridge: &str) -> String {
+    let room = DEVICE_BYTES_MAX - prefix.len();
+    if bridge.len() <= room {
+        return format!("{prefix}{bridge}");
+    }
+    let hash: String = sha1(bridge.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let (head, hash) = (bridge.get(..room - HASH_BYTES), hash.get(..HASH_BYTES));
+    format!("{prefix}{}{}", head.unwrap_or(bridge), hash.unwrap_or_default())
+}
+
+/// The tunnel port towards a host: `gre-0a000102`, its address in hexadecimal.
+#[must_use]
+pub fn tunnel_port(network_type: &str, remote: std::net::Ipv4Addr) -> String {
+    format!("{network_type}-{:08x}", u32::from(remote))
+}
+
 /// SHA-1 (RFC 3174) of a short name; only a name's fingerprint, nothing rests on its strength.
 fn sha1(data: &[u8]) -> [u8; 20] {
     let mut message = data.to_vec();

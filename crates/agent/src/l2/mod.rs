@@ -12,6 +12,7 @@ pub mod endpoint;
 pub mod extension;
 pub mod firewall;
 pub mod linuxbridge;
+pub mod openvswitch;
 pub mod server;
 pub mod view;
 

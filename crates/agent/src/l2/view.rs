@@ -17,6 +17,10 @@ pub struct View {
     pub security: Security,
     /// Where ports of tunnelled networks are, by network id; only networks that have a port here.
     pub fdb: BTreeMap<String, FdbTable>,
+    /// Tunnel addresses of all hosts by type of tunnel, for agents without l2population.
+    pub tunnels: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// Devices that the server said are no ports of this host.
+    pub disowned: BTreeSet<String>,
 }
 
 /// Ports, groups and members.

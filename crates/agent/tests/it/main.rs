@@ -7,4 +7,5 @@ mod l2lab;
 mod l3;
 mod machine;
 mod metadata;
+mod ovs;
 mod server;

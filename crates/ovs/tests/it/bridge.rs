@@ -9,7 +9,7 @@ use ovs::openflow::{
     Request, Switch as Bridge, SwitchError, Version, diff, lasting,
 };
 
-use crate::switch::{Switch, with_a_switch};
+use lab::switch::{Switch, with_a_switch};
 
 /// The flows that ovs-ofctl was made to send, as we understand them: see `flows_are_read_…` beside the code.
 fn captured() -> Vec<Flow> {

@@ -8,7 +8,7 @@ use ovs::ovsdb::transaction::{Condition, Mutation, Test};
 use ovs::ovsdb::value::{integer, text};
 use ovs::ovsdb::{Client, ClientError, Settings, State, Transaction, Value, row};
 
-use crate::switch::{PATIENCE, Switch, with_a_switch};
+use lab::switch::{PATIENCE, Switch, with_a_switch};
 
 const WATCHES: &[Watch] = &[
     Watch { table: "Open_vSwitch", columns: &["bridges", "cur_cfg", "next_cfg", "external_ids"] },
@@ -59,7 +59,7 @@ async fn connect(remote: Remote) -> Client {
 fn changes_are_made_and_seen() {
     with_a_switch("changes", |switch: Switch| async move {
         let tcp = connect("tcp:127.0.0.1:6640".parse().unwrap()).await;
-        let client = connect(switch.remote()).await;
+        let client = connect(Remote::Unix(switch.database())).await;
         client.transact(&add_bridge("br-int")).await.unwrap();
         // The copy shows what was done when the answer is there.
         let state = client.state();
@@ -98,7 +98,7 @@ fn changes_are_made_and_seen() {
 #[test]
 fn refusals_say_why() {
     with_a_switch("refusals", |switch: Switch| async move {
-        let client = connect(switch.remote()).await;
+        let client = connect(Remote::Unix(switch.database())).await;
         client.transact(&add_bridge("br-int")).await.unwrap();
         let twice = client.transact(&add_bridge("br-int")).await.unwrap_err();
         assert!(twice.to_string().contains("constraint violation"), "{twice}");
@@ -122,7 +122,7 @@ fn refusals_say_why() {
 #[test]
 fn a_lost_connection_comes_back_with_all_that_changed() {
     with_a_switch("lost", |mut switch: Switch| async move {
-        let client = connect(switch.remote()).await;
+        let client = connect(Remote::Unix(switch.database())).await;
         client.transact(&add_bridge("br-int")).await.unwrap();
         switch.stop_database();
         client.until("the loss", PATIENCE, |state| !state.connected).await.unwrap();

@@ -3,4 +3,3 @@
 
 mod bridge;
 mod database;
-mod switch;

@@ -1,24 +1,31 @@
 //! An Open vSwitch for one test: its own folder, its own network namespace, gone with the test.
+#![expect(clippy::unwrap_used, reason = "a test that cannot have its switch ends")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use ovs::Remote;
 
 /// Longest wait for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// ovsdb-server and ovs-vswitchd.
+#[derive(Debug)]
 pub struct Switch {
+    /// Its database, sockets and logs.
     pub folder: PathBuf,
+    /// The named namespace it runs in; none: that of the test.
+    netns: Option<String>,
     database: Option<Child>,
     vswitchd: Option<Child>,
 }
 
 /// Runs `work` on a thread with network and mount namespaces of its own and a running switch.
+///
+/// # Panics
+/// When the switch does not start, or `work` panics.
 pub fn with_a_switch<F>(name: &str, work: impl FnOnce(Switch) -> F + Send + 'static)
 where
     F: Future<Output = ()>,
@@ -29,9 +36,10 @@ where
         let none = None::<&str>;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
         mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), none).unwrap();
-        std::fs::create_dir_all(&folder).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let switch = Switch::start(folder);
+        // More than one thread: what blocks in one waits for what runs in the others.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let switch = Switch::start(folder, None);
         runtime.block_on(work(switch));
     });
     if let Err(panic) = thread.join() {
@@ -40,8 +48,9 @@ where
 }
 
 impl Switch {
-    fn start(folder: PathBuf) -> Switch {
-        let mut switch = Switch { folder, database: None, vswitchd: None };
+    fn start(folder: PathBuf, netns: Option<String>) -> Switch {
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut switch = Switch { folder, netns, database: None, vswitchd: None };
         switch.sh("ip link set lo up");
         switch.sh("ovsdb-tool create conf.db /usr/share/openvswitch/vswitch.ovsschema");
         switch.start_database();
@@ -50,34 +59,65 @@ impl Switch {
         switch
     }
 
+    /// Starts ovsdb-server.
+    ///
+    /// # Panics
+    /// When that fails.
     pub fn start_database(&mut self) {
         let remotes = format!("--remote=punix:{}/db.sock", self.folder.display());
         self.database =
             Some(self.daemon("ovsdb-server", &["conf.db", &remotes, "--remote=ptcp:6640:127.0.0.1"]));
-        self.wait_for("db.sock");
+        self.wait_for(&self.database());
     }
 
+    /// Starts ovs-vswitchd and waits until it has made what the database says.
+    ///
+    /// # Panics
+    /// When that fails.
     pub fn start_vswitchd(&mut self) {
         self.vswitchd = Some(self.daemon("ovs-vswitchd", &["--disable-system"]));
         self.sh("ovs-vsctl --timeout=20 set open_vswitch . external_ids:started=$$");
     }
 
+    /// Ends ovsdb-server as a crash would.
+    ///
+    /// # Panics
+    /// When that fails.
     pub fn stop_database(&mut self) {
         end(self.database.take());
-        std::fs::remove_file(self.folder.join("db.sock")).ok();
+        std::fs::remove_file(self.database()).ok();
     }
 
+    /// Ends ovs-vswitchd as a crash would.
+    ///
+    /// # Panics
+    /// When that fails.
     pub fn stop_vswitchd(&mut self) {
         end(self.vswitchd.take());
     }
 
     /// The database's socket.
-    pub fn remote(&self) -> Remote {
-        Remote::Unix(self.folder.join("db.sock"))
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.folder.join("db.sock")
+    }
+
+    /// Another switch beside this one, in a named namespace that it makes.
+    pub fn beside(&self, netns: &str) -> Switch {
+        self.sh(&format!("ip netns add {netns}"));
+        Switch::start(self.folder.join(netns), Some(netns.to_owned()))
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match &self.netns {
+            Some(netns) => {
+                // Not `ip netns exec`: namespaces made in there would be gone with it.
+                let mut inside = Command::new("nsenter");
+                inside.arg(format!("--net=/run/netns/{netns}")).arg(program);
+                inside
+            }
+            None => Command::new(program),
+        };
         command.current_dir(&self.folder).stdin(Stdio::null());
         for name in ["OVS_RUNDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "OVS_LOGDIR"] {
             command.env(name, &self.folder);
@@ -97,10 +137,10 @@ impl Switch {
         command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
     }
 
-    fn wait_for(&self, file: &str) {
+    fn wait_for(&self, file: &Path) {
         let start = Instant::now();
-        while !self.folder.join(file).exists() {
-            assert!(start.elapsed() < PATIENCE, "{file} does not appear: {}", self.logs());
+        while !file.exists() {
+            assert!(start.elapsed() < PATIENCE, "{} does not appear: {}", file.display(), self.logs());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -111,6 +151,9 @@ impl Switch {
     }
 
     /// Runs a shell command that must succeed, with Open vSwitch's tools pointed here; what it wrote.
+    ///
+    /// # Panics
+    /// When it fails.
     pub fn sh(&self, command: &str) -> String {
         let output = self.command("sh").arg("-c").arg(command).output().unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr);

@@ -1,0 +1,353 @@
+//! The rim of the driver: the switch's database and its bridges, read and changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::{Error, Result};
+use ovs::Remote;
+use ovs::openflow::{Flows, Switch, diff, lasting};
+use ovs::ovsdb::transaction::{Condition, Mutation};
+use ovs::ovsdb::{Client, Settings, State, Transaction, Value, row};
+use serde_json::{Map, Value as Json, json};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::config::OvsConfig;
+use super::desired::{Layout, Port, layout};
+use super::facts::{Facts, WATCHES, facts};
+use super::flows::{Input, adopt, flows, removable};
+use super::plan::{PROTOCOLS, Step, plan};
+use super::vlans::{self, LocalVlans};
+use crate::l2::linuxbridge::Wired;
+use crate::l2::view::{FdbMessage, View};
+
+/// How long the database may say nothing before it is asked whether it lives.
+const INACTIVITY_PROBE: Duration = Duration::from_secs(10);
+/// Longest pause before the database is tried again.
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// The driver with what it remembers of the switch.
+#[derive(Debug)]
+pub struct OpenVswitch {
+    config: OvsConfig,
+    runtime: Handle,
+    database: Client,
+    /// Conversations with bridges, and the flows they have, by name.
+    bridges: BTreeMap<String, Bridge>,
+}
+
+#[derive(Debug)]
+struct Bridge {
+    switch: Switch,
+    installed: Option<Flows>,
+}
+
+impl OpenVswitch {
+    /// Connects to the switch of this host, from within a runtime.
+    ///
+    /// # Errors
+    /// When it does not answer, or lacks a bridge that `config` names.
+    pub fn open(config: OvsConfig) -> Result<OpenVswitch> {
+        let settings = Settings {
+            remote: config.database.clone(),
+            database: "Open_vSwitch".into(),
+            watches: WATCHES.to_vec(),
+            inactivity_probe: INACTIVITY_PROBE,
+            backoff_max: BACKOFF_MAX,
+        };
+        let runtime = Handle::current();
+        let database = Client::start(settings);
+        let patience = Duration::from_secs(config.ovs.ovsdb_timeout.max(1));
+        let state = runtime.block_on(database.ready(patience)).map_err(odd)?;
+        let there = facts(&state.replica);
+        for (physnet, bridge) in &config.ovs.bridge_mappings {
+            if !there.bridges.contains_key(bridge) {
+                return Err(Error::Odd(format!(
+                    "[ovs] bridge_mappings: bridge {bridge} for physical network {physnet} does not exist; \
+                     make it with ovs-vsctl add-br {bridge}"
+                )));
+            }
+        }
+        Ok(OpenVswitch { config, runtime, database, bridges: BTreeMap::new() })
+    }
+
+    /// A view of the database that changes when it does.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Arc<State>> {
+        self.database.watch()
+    }
+
+    /// The Neutron ports on the integration bridge with their numbers, which change when one is plugged anew.
+    ///
+    /// # Errors
+    /// When the database is not connected.
+    pub fn devices(&self) -> Result<BTreeMap<String, u32>> {
+        let facts = self.facts()?;
+        let devices = facts.devices(&self.config.ovs.integration_bridge);
+        Ok(devices.filter_map(|(device, _, port)| Some((device.to_owned(), port.ofport?))).collect())
+    }
+
+    /// What it goes by in calls.
+    #[must_use]
+    pub fn agent_id(&self) -> String {
+        format!("ovs-agent-{}", self.config.host)
+    }
+
+    /// What the server wants to know about this host's wiring.
+    #[must_use]
+    pub fn configurations(&self) -> Map<String, Json> {
+        let tunnels = self.config.tunnels.as_ref();
+        let types: Vec<&str> = tunnels.iter().flat_map(|t| &t.types).map(|kind| kind.name()).collect();
+        let all = json!({
+            "bridge_mappings": self.config.ovs.bridge_mappings,
+            "integration_bridge": self.config.ovs.integration_bridge,
+            "datapath_type": self.config.ovs.datapath_type,
+            "tunnel_types": types,
+            "tunneling_ip": tunnels.map(|t| t.local_ip.to_string()),
+            "l2_population": tunnels.is_some_and(|t| t.l2_population),
+            "arp_responder_enabled": tunnels.is_some_and(|t| t.arp_responder),
+            "enable_distributed_routing": false,
+            "ovs_hybrid_plug": false,
+        });
+        match all {
+            Json::Object(all) => all,
+            _ => Map::new(),
+        }
+    }
+
+    /// Forgets which flows are installed, so that the next [`OpenVswitch::apply`] reads and repairs them.
+    pub fn forget(&mut self) {
+        self.bridges.values_mut().for_each(|bridge| bridge.installed = None);
+    }
+
+    /// Makes the switch like `view` says, once it has taken in `messages` about forwarding.
+    ///
+    /// # Errors
+    /// When the switch cannot be read or refuses; flows come before a port is put on its network.
+    pub fn apply(&mut self, view: &mut View, messages: &[FdbMessage]) -> Result<Wired> {
+        let before = self.facts()?;
+        let vlans = vlans::assign(view, &before, &self.config.ovs.integration_bridge);
+        self.check_bridges()?;
+        if let Some(tunnels) = self.config.tunnels.clone().filter(|tunnels| tunnels.l2_population) {
+            self.adopt(view, &before, &vlans)?;
+            messages.iter().for_each(|message| view.learn_fdb(message, tunnels.local_ip.into()));
+        }
+        let wanted = layout(view, &self.config, &before, &vlans);
+        let steps = plan(&wanted, &before, &self.config);
+        self.change(&steps.before, &before)?;
+        let now = self.facts()?;
+        let input = Input { view, config: &self.config, facts: &now, vlans: &vlans };
+        for (bridge, desired) in flows(input) {
+            self.install(&bridge, desired)?;
+        }
+        // Only now that its flows guard it may a port be heard.
+        self.change(&steps.after, &now)?;
+        Ok(Wired { failed: failed(view, &wanted) })
+    }
+
+    fn facts(&self) -> Result<Facts> {
+        let state = self.database.state();
+        if !state.connected {
+            return Err(Error::Odd(format!(
+                "Open vSwitch's database {} is not connected: is ovsdb-server running?",
+                self.config.database
+            )));
+        }
+        Ok(facts(&state.replica))
+    }
+
+    /// Does steps in one transaction, and waits until the switch has done them.
+    fn change(&self, steps: &[Step], facts: &Facts) -> Result<()> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let transaction = transaction(steps, facts);
+        let patience = Duration::from_secs(self.config.ovs.ovsdb_timeout.max(1));
+        let done = |state: &State| !self::facts(&state.replica).behind;
+        self.runtime.block_on(async {
+            self.database.transact(&transaction).await.map_err(odd)?;
+            self.database.until("a change of bridges and ports", patience, done).await.map_err(odd)
+        })?;
+        Ok(())
+    }
+
+    /// Drops conversations that are over: ovs-vswitchd was restarted, and has lost its flows.
+    fn check_bridges(&mut self) -> Result<()> {
+        let names: Vec<String> = self.bridges.keys().cloned().collect();
+        for name in names {
+            let Some(bridge) = self.bridges.get_mut(&name) else { continue };
+            if let Err(error) = self.runtime.block_on(bridge.switch.echo()) {
+                tracing::warn!(bridge = name, %error, "bridge does not answer; its flows are read anew");
+                self.bridges.remove(&name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bridge, with its flows read.
+    fn bridge(&mut self, name: &str) -> Result<&mut Bridge> {
+        if !self.bridges.contains_key(name) {
+            let remote = Remote::Unix(self.config.run_dir.join(format!("{name}.mgmt")));
+            let switch = self.runtime.block_on(Switch::connect(&remote)).map_err(odd)?;
+            self.bridges.insert(name.to_owned(), Bridge { switch, installed: None });
+        }
+        let bridge =
+            self.bridges.get_mut(name).ok_or_else(|| Error::Odd(format!("bridge {name} is gone")))?;
+        if bridge.installed.is_none() {
+            let (flows, _) = self.runtime.block_on(bridge.switch.flows()).map_err(odd)?;
+            bridge.installed = Some(lasting(flows));
+        }
+        Ok(bridge)
+    }
+
+    /// What is installed on the tunnel bridge, for networks of which nothing was told.
+    fn adopt(&mut self, view: &mut View, facts: &Facts, vlans: &LocalVlans) -> Result<()> {
+        let name = self.config.ovs.tunnel_bridge.clone();
+        if !facts.bridges.contains_key(&name) || vlans.keys().all(|(id, _)| view.fdb.contains_key(id)) {
+            return Ok(());
+        }
+        let installed = self.bridge(&name)?.installed.clone().unwrap_or_default();
+        adopt(view, &self.config, facts, vlans, &installed);
+        Ok(())
+    }
+
+    /// Makes a bridge's flows the desired ones, in one bundle.
+    fn install(&mut self, name: &str, desired: Flows) -> Result<()> {
+        let runtime = self.runtime.clone();
+        let bridge = self.bridge(name)?;
+        let installed = bridge.installed.take().unwrap_or_default();
+        let changes = diff(&desired, &installed, removable);
+        let count = changes.len();
+        let outcome = runtime.block_on(bridge.switch.apply(changes));
+        if let Err(error) = outcome {
+            self.bridges.remove(name);
+            return Err(Error::Odd(format!("flows of bridge {name}: {error}")));
+        }
+        if count > 0 {
+            tracing::info!(bridge = name, count, "changed {count} flows of bridge {name}");
+        }
+        // What is not ours stays, and is known.
+        let mut now = desired;
+        now.extend(installed.into_iter().filter(|(key, entry)| !removable(key, entry)));
+        bridge.installed = Some(now);
+        Ok(())
+    }
+}
+
+/// An error of the switch as one of the host.
+fn odd(error: impl std::fmt::Display) -> Error {
+    Error::Odd(error.to_string())
+}
+
+/// Devices that do not carry traffic, and why.
+fn failed(view: &View, wanted: &Layout) -> BTreeMap<String, String> {
+    let reason = |network: &String| wanted.problems.get(network).cloned();
+    let ports = view.ports.iter().filter(|(_, port)| port.admin_state_up);
+    ports.filter_map(|(device, port)| Some((device.clone(), reason(&port.network_id)?))).collect()
+}
+
+/// Steps as one transaction; it asks the switch to say when it is done.
+fn transaction(steps: &[Step], facts: &Facts) -> Transaction {
+    let mut out = Transaction::new();
+    let mut new_bridges = BTreeMap::new();
+    // Ports of new bridges go with them.
+    let mut new_ports: BTreeMap<&str, BTreeSet<ovs::ovsdb::Atom>> = BTreeMap::new();
+    for step in steps {
+        match step {
+            Step::AddBridge { name, datapath_type, mac_table_size } => {
+                let local = Port { kind: "internal", options: BTreeMap::new() };
+                new_ports.entry(name.as_str()).or_default().insert(add_port(&mut out, name, &local));
+                new_bridges.insert(name.as_str(), (datapath_type, *mac_table_size));
+            }
+            Step::AddPort { bridge, name, port } => {
+                let port = add_port(&mut out, name, port);
+                new_ports.entry(bridge.as_str()).or_default().insert(port);
+            }
+            Step::MendBridge { id, datapath_type, mac_table_size } => {
+                mend_bridge(&mut out, *id, datapath_type, *mac_table_size);
+            }
+            Step::MendPort { interface, port } => {
+                let columns =
+                    row([("type", port.kind.into()), ("options", Value::map(port.options.clone()))]);
+                out.update("Interface", &[Condition::uuid(*interface)], columns);
+            }
+            Step::DeletePort { bridge, port } => {
+                let gone = Mutation::Delete("ports".into(), Value::set([*port]));
+                out.mutate("Bridge", &[Condition::uuid(*bridge)], &[gone]);
+            }
+            Step::SetTag { port, vlan, notes } => {
+                let columns = row([
+                    ("tag", i64::from(*vlan).into()),
+                    ("vlan_mode", Value::empty()),
+                    ("trunks", Value::empty()),
+                ]);
+                out.update("Port", &[Condition::uuid(*port)], columns);
+                note(&mut out, "Port", *port, notes);
+            }
+        }
+    }
+    for (name, ports) in new_ports {
+        match (new_bridges.get(name), facts.bridges.get(name)) {
+            (Some((datapath_type, size)), _) => add_bridge(&mut out, name, datapath_type, *size, ports),
+            (None, Some(bridge)) => {
+                let more = Mutation::Insert("ports".into(), Value::Set(ports));
+                out.mutate("Bridge", &[Condition::uuid(bridge.id)], &[more]);
+            }
+            (None, None) => {}
+        }
+    }
+    out.mutate("Open_vSwitch", &[], &[Mutation::Add("next_cfg".into(), 1)]);
+    out.comment("neutron-openvswitch-agent");
+    out
+}
+
+fn add_port(out: &mut Transaction, name: &str, port: &Port) -> ovs::ovsdb::Atom {
+    let interface = row([
+        ("name", name.into()),
+        ("type", port.kind.into()),
+        ("options", Value::map(port.options.clone())),
+    ]);
+    let interface = out.insert("Interface", interface);
+    out.insert("Port", row([("name", name.into()), ("interfaces", interface.into())]))
+}
+
+fn add_bridge(
+    out: &mut Transaction,
+    name: &str,
+    datapath_type: &str,
+    mac_table_size: u32,
+    ports: BTreeSet<ovs::ovsdb::Atom>,
+) {
+    let bridge = row([
+        ("name", name.into()),
+        ("datapath_type", datapath_type.into()),
+        ("fail_mode", "secure".into()),
+        ("protocols", Value::set(PROTOCOLS.iter().copied())),
+        ("other_config", Value::map([("mac-table-size", mac_table_size.to_string())])),
+        ("ports", Value::Set(ports)),
+    ]);
+    let bridge = out.insert("Bridge", bridge);
+    out.mutate("Open_vSwitch", &[], &[Mutation::Insert("bridges".into(), bridge.into())]);
+}
+
+fn mend_bridge(out: &mut Transaction, id: uuid::Uuid, datapath_type: &str, mac_table_size: u32) {
+    let here = [Condition::uuid(id)];
+    let columns = row([("datapath_type", datapath_type.into()), ("fail_mode", "secure".into())]);
+    out.update("Bridge", &here, columns);
+    let protocols = Mutation::Insert("protocols".into(), Value::set(PROTOCOLS.iter().copied()));
+    out.mutate("Bridge", &here, &[protocols]);
+    let size = BTreeMap::from([("mac-table-size".to_owned(), mac_table_size.to_string())]);
+    note(out, "Bridge", id, &size);
+}
+
+/// Pairs of `other_config` take these values; other pairs stay.
+fn note(out: &mut Transaction, table: &str, id: uuid::Uuid, pairs: &BTreeMap<String, String>) {
+    if pairs.is_empty() {
+        return;
+    }
+    // An insertion leaves a pair alone whose key is there: the keys go first.
+    let keys = Mutation::Delete("other_config".into(), Value::set(pairs.keys().cloned()));
+    let values = Mutation::Insert("other_config".into(), Value::map(pairs.clone()));
+    out.mutate(table, &[Condition::uuid(id)], &[keys, values]);
+}

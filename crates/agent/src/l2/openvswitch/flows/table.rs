@@ -1,0 +1,48 @@
+//! Numbers of tables, from upstream's `neutron_lib.plugins.ml2.ovs_constants`.
+
+/// First table of every bridge.
+pub const LOCAL_SWITCHING: u8 = 0;
+/// One flow that tells that the switch has not lost them all.
+pub const CANARY: u8 = 23;
+/// ARP and neighbour messages of guarded ports.
+pub const ARP_SPOOF: u8 = 24;
+/// Hardware addresses of guarded ports.
+pub const MAC_SPOOF: u8 = 25;
+/// Addresses that are reached on the host itself.
+pub const LOCAL_EGRESS: u8 = 30;
+/// The same, after the port.
+pub const LOCAL_IP: u8 = 31;
+/// Limits of packets.
+pub const PACKET_RATE_LIMIT: u8 = 58;
+/// Limits of bytes.
+pub const BANDWIDTH_RATE_LIMIT: u8 = 59;
+/// Where filters begin.
+pub const TRANSIENT: u8 = 60;
+/// Where what filters accepted goes out.
+pub const TRANSIENT_EGRESS: u8 = 62;
+
+/// On the tunnel bridge: from the integration bridge.
+pub const PATCH_LV_TO_TUN: u8 = 2;
+/// From a GRE tunnel.
+pub const GRE_TUN_TO_LV: u8 = 3;
+/// From a VXLAN tunnel.
+pub const VXLAN_TUN_TO_LV: u8 = 4;
+/// From a Geneve tunnel.
+pub const GENEVE_TUN_TO_LV: u8 = 6;
+/// Remembers by which tunnel an address came.
+pub const LEARN_FROM_TUN: u8 = 10;
+/// Frames to one address.
+pub const UCAST_TO_TUN: u8 = 20;
+/// ARP that is answered here.
+pub const ARP_RESPONDER: u8 = 21;
+/// Frames to everybody.
+pub const FLOOD_TO_TUN: u8 = 22;
+
+/// Tables that agents fill, ours or Python's, on any of the bridges.
+pub const AGENTS: &[u8] = &[
+    0, 1, 2, 3, 4, 6, 9, 10, 20, 21, 22, 23, 24, 25, 30, 31, 58, 59, 60, 61, 62, 71, 72, 73, 77, 78, 80, 81,
+    82, 87, 90, 91, 92, 93, 94,
+];
+
+/// The highest priority.
+pub const PRIORITY_MAX: u16 = 65535;

@@ -1,0 +1,304 @@
+//! The Open vSwitch driver on real switches with their userspace datapath, with packets.
+
+use std::collections::BTreeSet;
+
+use agent::l2::linuxbridge::Wired;
+use agent::l2::openvswitch::{OpenVswitch, OvsConfig};
+use agent::l2::view::View;
+use serde_json::{Value, json};
+
+use lab::switch::{Switch, with_a_switch};
+
+/// The driver's view and the driver, as the agent keeps them.
+struct Host {
+    switch: Switch,
+    config: OvsConfig,
+    driver: Option<OpenVswitch>,
+    view: View,
+}
+
+impl Host {
+    async fn new(switch: Switch, more: &str) -> Host {
+        let folder = switch.folder.display();
+        let text = format!(
+            "[ovs]\ndatapath_type = netdev\novsdb_connection = unix:{folder}/db.sock\novsdb_timeout = 20\n{more}"
+        );
+        let config = OvsConfig::load(&oslo::config::Config::parse("test.ini", &text), "h1").unwrap();
+        let mut host = Host { switch, config, driver: None, view: View::default() };
+        host.restart().await;
+        host
+    }
+
+    /// A new agent finds what the last one left.
+    async fn restart(&mut self) {
+        self.driver = None;
+        let config = self.config.clone();
+        let open = tokio::task::spawn_blocking(move || OpenVswitch::open(config));
+        self.driver = Some(open.await.unwrap().unwrap());
+    }
+
+    async fn apply(&mut self) -> Wired {
+        let (mut driver, mut view) = (self.driver.take().unwrap(), std::mem::take(&mut self.view));
+        let work = move || {
+            let wired = driver.apply(&mut view, &[]).unwrap();
+            (driver, view, wired)
+        };
+        let (driver, view, wired) = tokio::task::spawn_blocking(work).await.unwrap();
+        (self.driver, self.view) = (Some(driver), view);
+        wired
+    }
+
+    /// An instance with a veth pair into a namespace of its own, plugged as Nova does.
+    fn boot(&self, name: &str, n: u8) {
+        self.switch.sh(&format!(
+            "ip netns add {name}; ip link add tap{name} type veth peer name eth0 netns {name}; \
+             ip link set tap{name} up; ip -n {name} link set lo up; \
+             ip -n {name} link set eth0 address {mac} mtu 1400; ip -n {name} addr add 10.1.0.{n}/24 dev eth0; \
+             ip -n {name} link set eth0 up; \
+             ovs-vsctl add-port br-int tap{name} -- set interface tap{name} external_ids:iface-id={id} \
+             external_ids:attached-mac={mac}",
+            mac = mac(n),
+            id = port_id(n),
+        ));
+    }
+
+    /// A port of a network as the server tells of it.
+    fn wire(&mut self, n: u8, network: &str, more: &Value) {
+        let mut details = json!({
+            "device": port_id(n), "port_id": port_id(n), "network_id": network, "mac_address": mac(n),
+            "admin_state_up": true, "network_type": "local", "device_owner": "compute:nova",
+            "fixed_ips": [{"subnet_id": "s", "ip_address": format!("10.1.0.{n}")}],
+        });
+        details.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.view.ports.insert(port_id(n), serde_json::from_value(details).unwrap());
+    }
+
+    fn pings(&self, name: &str, n: u8) -> bool {
+        let command =
+            format!("ip netns exec {name} ping -c1 -W1 10.1.0.{n} >/dev/null && echo yes || echo no");
+        self.switch.sh(&command) == "yes"
+    }
+
+    /// Pings until it works: the first packets may be lost while the switch learns.
+    fn reaches(&self, name: &str, n: u8) {
+        assert!((0..10).any(|_| self.pings(name, n)), "{name} does not reach 10.1.0.{n}\n{}", self.dump());
+    }
+
+    fn flows(&self, bridge: &str) -> String {
+        self.switch.sh(&format!("ovs-ofctl -O OpenFlow14 --no-names --no-stats dump-flows {bridge}"))
+    }
+
+    fn dump(&self) -> String {
+        let bridges = self.switch.sh("ovs-vsctl list-br");
+        let shown = self.switch.sh("ovs-vsctl show");
+        bridges.lines().map(|bridge| format!("{bridge}:\n{}\n", self.flows(bridge))).collect::<String>()
+            + &shown
+    }
+}
+
+fn mac(n: u8) -> String {
+    format!("fa:16:3e:00:00:{n:02x}")
+}
+
+fn port_id(n: u8) -> String {
+    format!("a0000000-0000-0000-0000-0000000000{n:02x}")
+}
+
+#[test]
+fn ports_of_one_network_meet_and_networks_do_not() {
+    with_a_switch("agent-local", |switch: Switch| async move {
+        let mut host = Host::new(switch, "").await;
+        host.apply().await;
+        for n in 1..=4 {
+            host.boot(&format!("vm{n}"), n);
+        }
+        for (n, network) in [(1, "red"), (2, "red"), (3, "blue")] {
+            host.wire(n, network, &json!({}));
+        }
+        assert_eq!(host.apply().await, Wired::default());
+        host.reaches("vm1", 2);
+        assert!(!host.pings("vm1", 3), "networks are apart");
+        assert!(!host.pings("vm4", 1) && !host.pings("vm4", 3), "a port nobody told of is on no network");
+        let before = (host.flows("br-int"), host.switch.sh("ovs-vsctl list port"));
+        // Neither a second pass nor a new agent changes anything.
+        host.apply().await;
+        host.restart().await;
+        host.apply().await;
+        assert_eq!(before, (host.flows("br-int"), host.switch.sh("ovs-vsctl list port")));
+        // A port that is down.
+        host.wire(2, "red", &json!({"admin_state_up": false}));
+        host.apply().await;
+        assert!(!host.pings("vm1", 2), "a port that is down hears nothing");
+        host.wire(2, "red", &json!({}));
+        host.apply().await;
+        host.reaches("vm1", 2);
+    });
+}
+
+#[test]
+fn ports_say_only_what_is_theirs() {
+    with_a_switch("agent-spoof", |switch: Switch| async move {
+        let mut host = Host::new(switch, "").await;
+        host.apply().await;
+        for n in 1..=2 {
+            host.boot(&format!("vm{n}"), n);
+            host.wire(n, "red", &json!({}));
+        }
+        host.apply().await;
+        host.reaches("vm1", 2);
+        // An address that is not its own: nobody believes its ARP.
+        host.switch.sh("ip -n vm1 addr add 10.1.0.99/24 dev eth0; ip -n vm2 neigh flush all");
+        assert!(!host.pings("vm2", 99));
+        // Nor its frames with another hardware address.
+        host.switch.sh("ip -n vm1 link set eth0 address fa:16:3e:00:00:77; ip -n vm2 neigh flush all");
+        assert!(!host.pings("vm1", 2));
+        // Unless it may.
+        let pairs = json!({"allowed_address_pairs": [
+            {"mac_address": "fa:16:3e:00:00:77", "ip_address": "10.1.0.99"}]});
+        host.wire(1, "red", &pairs);
+        host.apply().await;
+        host.switch.sh("ip -n vm1 addr flush dev eth0; ip -n vm1 addr add 10.1.0.99/24 dev eth0");
+        host.reaches("vm2", 99);
+    });
+}
+
+#[test]
+fn what_others_change_is_repaired() {
+    with_a_switch("agent-repair", |switch: Switch| async move {
+        let mut host =
+            Host::new(switch, "[agent]\ntunnel_types = gre, vxlan\n[ovs]\nlocal_ip = 10.9.0.1\n").await;
+        host.view.tunnels.insert("gre".into(), BTreeSet::from(["10.9.0.2".parse().unwrap()]));
+        host.apply().await;
+        host.boot("vm1", 1);
+        host.boot("vm2", 2);
+        for n in 1..=2 {
+            host.wire(n, "red", &json!({"network_type": "gre", "segmentation_id": 7}));
+        }
+        host.apply().await;
+        host.reaches("vm1", 2);
+        let tunnels = "ovs-vsctl list-ports br-tun";
+        assert_eq!(host.switch.sh(tunnels), "gre-0a090002\npatch-int");
+        let before = (host.flows("br-int"), host.flows("br-tun"));
+        // A flow gone, one changed, one of another agent, a tag changed, a patch torn.
+        host.switch.sh(
+            "ovs-ofctl -O OpenFlow14 del-flows br-int table=60; ovs-ofctl -O OpenFlow14 del-flows br-tun; \
+             ovs-ofctl -O OpenFlow14 add-flow br-int cookie=0x1234,table=24,priority=7,in_port=9,actions=drop; \
+             ovs-vsctl set port tapvm2 tag=77 -- set interface patch-tun options:peer=nobody -- del-port gre-0a090002",
+        );
+        host.driver.as_mut().unwrap().forget();
+        host.apply().await;
+        host.reaches("vm1", 2);
+        assert_eq!(host.switch.sh(tunnels), "gre-0a090002\npatch-int");
+        host.apply().await;
+        let strip = |text: &str| {
+            text.lines().filter(|line| !line.contains("output:")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(strip(&before.0), strip(&host.flows("br-int")));
+        assert_eq!(before.1.lines().count(), host.flows("br-tun").lines().count());
+        // Flows made by hand, without a cookie, are nobody's of ours.
+        host.switch.sh("ovs-ofctl -O OpenFlow14 add-flow br-int table=99,actions=drop");
+        host.driver.as_mut().unwrap().forget();
+        host.apply().await;
+        assert!(host.flows("br-int").contains("table=99"));
+        // A switch that restarts has lost its flows; the next pass brings them back.
+        let before = host.flows("br-int").lines().filter(|l| !l.contains("table=99")).count();
+        host.switch.stop_vswitchd();
+        host.switch.start_vswitchd();
+        host.apply().await;
+        assert_eq!(host.flows("br-int").lines().count(), before);
+        host.reaches("vm1", 2);
+        // A host that is no more.
+        host.view.tunnels.clear();
+        host.apply().await;
+        assert_eq!(host.switch.sh(tunnels), "patch-int");
+    });
+}
+
+#[test]
+fn provider_networks_leave_by_their_bridge() {
+    with_a_switch("agent-provider", |switch: Switch| async move {
+        switch.sh("ovs-vsctl add-br br-eth1 -- set bridge br-eth1 datapath_type=netdev; \
+             ip netns add outside; ip link add eth1 type veth peer name eth0 netns outside; \
+             ip link set eth1 up; ovs-vsctl add-port br-eth1 eth1; \
+             ip -n outside link set eth0 up; ip -n outside addr add 10.1.0.50/24 dev eth0");
+        let mut host = Host::new(switch, "bridge_mappings = physnet1:br-eth1\n").await;
+        host.apply().await;
+        for n in 1..=3 {
+            host.boot(&format!("vm{n}"), n);
+        }
+        host.wire(1, "flat", &json!({"network_type": "flat", "physical_network": "physnet1"}));
+        host.wire(
+            2,
+            "vlan",
+            &json!({"network_type": "vlan", "physical_network": "physnet1", "segmentation_id": 101}),
+        );
+        host.wire(3, "none", &json!({"network_type": "flat", "physical_network": "elsewhere"}));
+        let wired = host.apply().await;
+        let words =
+            "no bridge is mapped to physical network 'elsewhere' on this host ([ovs] bridge_mappings)";
+        assert_eq!(wired.failed.get(&port_id(3)).map(String::as_str), Some(words));
+        host.reaches("vm1", 50);
+        assert!(!host.pings("vm2", 50), "a tagged network is not the untagged one");
+        let tagged = host.switch.sh(
+            "ip netns exec outside timeout 5 tcpdump -c1 -lenni eth0 'vlan 101 and arp' 2>/dev/null & sleep 1; \
+             ip netns exec vm2 ping -c2 -W1 10.1.0.60 >/dev/null; wait",
+        );
+        assert!(tagged.contains("vlan 101") && tagged.contains(&mac(2)), "{tagged}\n{}", host.dump());
+    });
+}
+
+/// Two hosts with an underlay between them: 10.9.0.1 and 10.9.0.2.
+async fn two_hosts(switch: &Switch, more: &str) -> (Host, Host) {
+    switch.sh("ip link add br0 type bridge; ip link set br0 up");
+    let mut hosts = Vec::new();
+    for n in [1, 2] {
+        let switch = {
+            let beside = switch.beside(&format!("h{n}"));
+            switch.sh(&format!(
+                "ip link add u{n} mtu 1600 type veth peer name eth0 mtu 1600 netns h{n}; ip link set u{n} master br0 up; \
+                 ip -n h{n} link set eth0 up"
+            ));
+            beside
+        };
+        // Tunnels of the userspace datapath leave by the bridge that has their address.
+        switch.sh(&format!(
+            "ovs-vsctl add-br br-phy -- set bridge br-phy datapath_type=netdev -- add-port br-phy eth0; \
+             ip addr add 10.9.0.{n}/24 dev br-phy; ip link set br-phy up mtu 1600"
+        ));
+        hosts.push(Host::new(switch, &format!("local_ip = 10.9.0.{n}\n{more}")).await);
+    }
+    let second = hosts.pop().unwrap();
+    (hosts.pop().unwrap(), second)
+}
+
+fn hosts_of_tunnels(host: &mut Host, kind: &str) {
+    let both = ["10.9.0.1".parse().unwrap(), "10.9.0.2".parse().unwrap()];
+    host.view.tunnels.insert(kind.into(), BTreeSet::from(both));
+}
+
+#[test]
+fn networks_reach_other_hosts_through_tunnels() {
+    with_a_switch("agent-tunnels", |switch: Switch| async move {
+        let (mut one, mut two) = two_hosts(&switch, "[agent]\ntunnel_types = gre, vxlan, geneve\n").await;
+        for kind in ["gre", "vxlan", "geneve"] {
+            hosts_of_tunnels(&mut one, kind);
+            hosts_of_tunnels(&mut two, kind);
+        }
+        one.apply().await;
+        two.apply().await;
+        // Another network first, so that local VLANs differ between the hosts.
+        one.boot("vm9", 9);
+        one.wire(9, "other", &json!({"network_type": "gre", "segmentation_id": 5}));
+        one.apply().await;
+        one.boot("vm1", 1);
+        two.boot("vm2", 2);
+        for kind in ["gre", "vxlan", "geneve"] {
+            one.wire(1, "red", &json!({"network_type": kind, "segmentation_id": 100}));
+            two.wire(2, "red", &json!({"network_type": kind, "segmentation_id": 100}));
+            assert_eq!((one.apply().await, two.apply().await), (Wired::default(), Wired::default()));
+            one.reaches("vm1", 2);
+            assert!(!one.pings("vm9", 2), "networks are apart");
+            assert!(one.flows("br-tun").contains("hard_timeout=300"), "where vm2 is was learnt");
+        }
+    });
+}
