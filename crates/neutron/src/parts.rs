@@ -4,6 +4,7 @@ use crate::metrics;
 use crate::roles::{Parts, Role};
 use agent::{dhcp, l2, l3, metadata};
 use oslo::config::Config;
+use oslo::log::LogOptions;
 use rpc::Transport;
 use rpc::options::MessagingOptions;
 use server::app::Shared;
@@ -26,6 +27,9 @@ pub struct Process {
     agents: JoinSet<Ended>,
     figures: Option<JoinHandle<()>>,
     transport: Transport,
+    app: Option<Shared>,
+    /// What it runs by.
+    config: Config,
     end: watch::Sender<bool>,
 }
 
@@ -43,17 +47,25 @@ impl Process {
             _ => broker(config)?,
         };
         let (end, ended) = watch::channel(false);
-        let mut process =
-            Process { http: None, running: None, agents: JoinSet::new(), figures: None, transport, end };
-        let mut app = None;
+        let mut process = Process {
+            http: None,
+            running: None,
+            agents: JoinSet::new(),
+            figures: None,
+            transport,
+            app: None,
+            config: config.clone(),
+            end,
+        };
         if parts.server() {
-            app = Some(process.server(parts, config, home, &host).await?);
+            process.app = Some(process.server(parts, config, home, &host).await?);
         }
         let state = Path::new(&options.state_path);
         std::fs::create_dir_all(state)
             .map_err(|e| format!("[DEFAULT] state_path: {} cannot be made: {e}", state.display()))?;
         process.agents(parts, config, &host, &ended)?;
-        process.figures = metrics::start(config, role.program(), app, process.transport.clone()).await;
+        process.figures =
+            metrics::start(config, role.program(), process.app.clone(), process.transport.clone()).await;
         tracing::info!(host, "{} is ready", role.program());
         Ok(process)
     }
@@ -133,9 +145,34 @@ impl Process {
         }
     }
 
-    /// Takes over what can be taken over from a configuration that was read again.
-    pub fn reload(&self, _config: &Config) {
-        tracing::info!("the configuration was read again");
+    /// Takes over what can be taken over from a configuration that was read again, and says what cannot.
+    pub fn reload(&mut self, config: &Config) {
+        let changed = self.config.differences(config);
+        if let Some(app) = &self.app
+            && let Err(problem) = assemble::reload(app, config)
+        {
+            return tracing::error!("the configuration is not taken over: {problem}");
+        }
+        let logs = LogOptions::declared();
+        let followed = |group: &str, name: &str| {
+            let server =
+                || assemble::RELOADED.iter().any(|(g, n)| *g == group && (n.is_empty() || *n == name));
+            (group == "DEFAULT" && logs.iter().any(|option| option.name == name))
+                || (self.app.is_some() && server())
+        };
+        for (group, name) in &changed {
+            let place = config.place(group, name).unwrap_or_else(|| "it is gone from the files".into());
+            if followed(group, name) {
+                tracing::info!("{place}: [{group}] {name} is taken over");
+            } else {
+                tracing::warn!("{place}: [{group}] {name} takes effect when the service is started anew");
+            }
+        }
+        if changed.is_empty() {
+            tracing::info!("the configuration was read again; nothing in it has changed");
+        }
+        // What waits for a new start is said once.
+        self.config = config.clone();
     }
 
     /// Stops in order: no more requests, then agents hear of the last commits. Requests under way may take

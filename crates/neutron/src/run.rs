@@ -154,7 +154,7 @@ async fn work(
         tokio::select! {
             asked = signals.next() => match asked {
                 Asked::End => break Ok(()),
-                Asked::Reload => reload(setup, &process),
+                Asked::Reload => reload(setup, &mut process),
             },
             why = process.ended() => break Err(why),
         }
@@ -174,7 +174,7 @@ fn grace(config: &Config) -> Option<Duration> {
 }
 
 /// Reads the configuration again. What is wrong with it is said, and what was goes on.
-fn reload(setup: &Setup, process: &Process) {
+fn reload(setup: &Setup, process: &mut Process) {
     let now = NotifyState::monotonic_usec_now().ok();
     service::tell_manager(&[Some(NotifyState::Reloading), now].into_iter().flatten().collect::<Vec<_>>());
     match setup.config() {

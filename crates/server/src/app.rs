@@ -5,6 +5,7 @@ use crate::api::{auth, health};
 use crate::catalog::Catalog;
 use crate::db::{Db, Stop, Tx};
 use crate::ipam::Hints;
+use crate::live::Live;
 use crate::ml2::Ml2;
 use crate::notifier::nova::Nova;
 use crate::notify::Publisher;
@@ -34,7 +35,7 @@ pub struct App {
     /// The rules of policy.
     pub policy: policy::Rules,
     /// The quotas of projects that have none of their own.
-    pub limits: quota::Limits,
+    pub limits: Live<quota::Limits>,
     /// `pagination_max_limit`: the most rows of a list; none = no bound.
     pub pagination_max_limit: Option<u64>,
     /// What routers are where nobody says otherwise.
@@ -76,7 +77,7 @@ impl App {
             nova: None,
             auth: auth::Strategy::Noauth,
             policy,
-            limits: quota::Limits::default(),
+            limits: Live::default(),
             pagination_max_limit: None,
             routers: router::options::Options::default(),
             agents: agents::Options::default(),

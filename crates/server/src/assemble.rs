@@ -100,7 +100,7 @@ pub async fn server(config: &Config, home: &Path, transport: &Transport) -> Resu
     app.policy = policy.map_err(|problem| problem.to_string())?;
     app.auth = auth;
     app.nova = Nova::load(config)?;
-    app.limits = quota::Limits::load(config).map_err(words)?;
+    app.limits.put(quota::Limits::load(config).map_err(words)?);
     app.routers = router::options::Options::load(config).map_err(words)?;
     app.agents = agents::Options::load(config).map_err(words)?;
     // Agents inside this process end with it and read everything anew when they start: nothing to keep for them.
@@ -109,6 +109,19 @@ pub async fn server(config: &Config, home: &Path, transport: &Transport) -> Resu
     app.port = listen.port();
     app.pagination_max_limit = page_limit(config, &options)?;
     Ok(Server { app: Shared::new(app), changes, listen })
+}
+
+/// Options that [`reload`] takes over, as (section, name); an empty name stands for the whole section.
+pub const RELOADED: &[(&str, &str)] = &[("quotas", "")];
+
+/// Takes over what a running server can of a configuration that was read again. Policy files need no reload:
+/// the server follows them by itself.
+///
+/// # Errors
+/// What is wrong with it; nothing is taken over then.
+pub fn reload(app: &App, config: &Config) -> Result<(), Problem> {
+    app.limits.put(quota::Limits::load(config)?);
+    Ok(())
 }
 
 async fn sync(tx: &mut Tx, ml2: &Ml2) -> Result<(), Stop> {

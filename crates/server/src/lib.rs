@@ -16,6 +16,7 @@ pub mod handlers;
 pub mod internal;
 pub mod ipam;
 pub mod keystone;
+pub mod live;
 pub mod metrics;
 pub mod ml2;
 pub mod notifier;

@@ -62,7 +62,7 @@ pub async fn check_value(
 ) -> Result<(), Stop> {
     let sql = "SELECT `limit` FROM quotas WHERE project_id = ? AND resource = ?";
     let own = tx.opt(sql, p![project, quota]).await?.and_then(|row| row.opt_int(0));
-    let limit = own.unwrap_or_else(|| rq.app.limits.of(quota));
+    let limit = own.unwrap_or_else(|| rq.app.limits.now().of(quota));
     if limit >= 0 && value > limit {
         return Err(Fault::OverQuota { overs: py::list(&[quota]) }.into());
     }
@@ -87,7 +87,7 @@ pub async fn check(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, items: &[Body])
              FROM (SELECT coalesce((SELECT `limit` FROM quotas WHERE project_id = ? AND resource = ?), ?) AS most) AS l",
             resource.table
         );
-        let row = tx.opt(&sql, p![project, project, quota, rq.app.limits.of(quota)]).await?;
+        let row = tx.opt(&sql, p![project, project, quota, rq.app.limits.now().of(quota)]).await?;
         let (limit, used) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
         if limit >= 0 && used + delta > limit {
             return Err(Fault::OverQuota { overs: py::list(&[quota]) }.into());

@@ -68,9 +68,12 @@ fn what_cannot_run_says_why() {
     let dir = std::env::temp_dir().join(format!("neutron-refused-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let cases = [
-        ("[DEFAULT]\nauth_strategy = keystone\n", "neutron.conf:2: [DEFAULT] auth_strategy = keystone: "),
         (
-            "[DEFAULT]\nauth_strategy = noauth\nbind_host = 0.0.0.0\n",
+            "[DEFAULT]\nauth_strategy = keystone\ntransport_url = fake:/\n",
+            "neutron.conf:2: [DEFAULT] auth_strategy = keystone: ",
+        ),
+        (
+            "[DEFAULT]\nauth_strategy = noauth\nbind_host = 0.0.0.0\ntransport_url = fake:/\n",
             "neutron.conf:3: [DEFAULT] bind_host = 0.0.0.0: ",
         ),
         (
@@ -78,8 +81,13 @@ fn what_cannot_run_says_why() {
             "neutron.conf:2: [DEFAULT] bind_port: \"many\" is not a whole number",
         ),
         (
-            "[DEFAULT]\nauth_strategy = noauth\nbind_host = 127.0.0.1\n[database]\nconnection = mysql://x/y\n",
-            "neutron.conf:5: [database] connection: this version stores in SQLite only, not in mysql",
+            "[DEFAULT]\nauth_strategy = noauth\nbind_host = 127.0.0.1\ntransport_url = fake:/\n[database]\n\
+             connection = postgresql://x/y\n",
+            "neutron.conf:6: [database] connection: ",
+        ),
+        (
+            "[DEFAULT]\nauth_strategy = noauth\nbind_host = 127.0.0.1\n",
+            "[DEFAULT] transport_url: it is missing",
         ),
     ];
     for (content, said) in cases {

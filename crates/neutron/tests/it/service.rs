@@ -83,7 +83,11 @@ fn the_service_manager_hears_of_start_reload_and_end() {
     // A reload takes over what it can and begins a log file anew that was moved away.
     let file = service.dir.join("neutron.conf");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("[database]", "debug = true\n[database]")).unwrap();
+    std::fs::write(
+        &file,
+        text.replace("[database]", "debug = true\nbind_port = 1\n[quotas]\nquota_network = 0\n[database]"),
+    )
+    .unwrap();
     std::fs::rename(service.dir.join("log"), service.dir.join("log.1")).unwrap();
     service.signal("HUP");
     assert!(service.says().starts_with("RELOADING=1\nMONOTONIC_USEC="));
@@ -94,6 +98,18 @@ fn the_service_manager_hears_of_start_reload_and_end() {
         "{}",
         service.log()
     );
+
+    for said in [
+        "[DEFAULT] debug is taken over",
+        "[DEFAULT] bind_port takes effect when",
+        "quota_network is taken over",
+    ] {
+        assert!(service.log().contains(said), "{}", service.log());
+    }
+    let body = "{\"network\": {}}";
+    let refused =
+        ask(service.api, "POST", "/v2.0/networks", &format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    assert!(refused.contains("Quota exceeded"), "{refused}");
 
     // A file that cannot be read changes nothing.
     std::fs::write(&file, "[DEFAULT]\nbind_port = many\n").unwrap();

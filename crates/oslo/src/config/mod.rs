@@ -196,6 +196,16 @@ impl Config {
         self.entries.contains_key(&key(group, name))
     }
 
+    /// Every option, as (section, name), that one of two configurations sets and the other does not set alike.
+    pub fn differences(&self, other: &Config) -> Vec<(String, String)> {
+        let texts = |config: &Config, key: &(String, String)| {
+            let entries = config.entries.get(key).map(Vec::as_slice).unwrap_or_default();
+            entries.iter().map(|entry| entry.text.clone()).collect::<Vec<_>>()
+        };
+        let keys: BTreeSet<_> = self.entries.keys().chain(other.entries.keys()).collect();
+        keys.into_iter().filter(|key| texts(self, key) != texts(other, key)).cloned().collect()
+    }
+
     /// `file:line` of the option's last assignment, for messages about its value.
     pub fn place(&self, group: &str, name: &str) -> Option<String> {
         let entry = self.entries.get(&key(group, name))?.last()?;

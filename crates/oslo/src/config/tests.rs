@@ -112,3 +112,13 @@ fn prints_a_sample() {
     config.declare(&Sample::declared());
     assert!(config.problems.iter().all(|p| !p.text.contains("before the first")));
 }
+
+#[test]
+fn differences_are_those_of_values() {
+    let parse = |text: &str| Config::parse("f", text);
+    let one = parse("[DEFAULT]\na = 1\nb = 1\n[quotas]\nc = 1\n");
+    let other = parse("[DEFAULT]\n\na = 1\nb = 2\nd = 1\n[QUOTAS]\nc = 1\n");
+    let pair = |group: &str, name: &str| (group.to_string(), name.to_string());
+    assert_eq!(one.differences(&other), [pair("DEFAULT", "b"), pair("DEFAULT", "d")]);
+    assert_eq!(one.differences(&one), []);
+}

@@ -48,7 +48,7 @@ fn resources(rq: Rq<'_>) -> BTreeMap<&'static str, &'static str> {
 }
 
 fn defaults(rq: Rq<'_>) -> BTreeMap<String, i64> {
-    resources(rq).keys().map(|name| ((*name).to_string(), rq.app.limits.of(name))).collect()
+    resources(rq).keys().map(|name| ((*name).to_string(), rq.app.limits.now().of(name))).collect()
 }
 
 /// The limits of projects that have their own.
