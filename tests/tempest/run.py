@@ -60,7 +60,7 @@ class Cloud:
         found = self.call("GET", self.network + "/networks?router:external=true")[1]["networks"]
         if found:
             return found[0]["id"]
-        wanted = {"name": "public", "router:external": True, "is_default": True}
+        wanted = {"name": "public", "router:external": True}
         wanted |= {"provider:network_type": "flat", "provider:physical_network": "public"}
         made = self.call("POST", self.network + "/networks", {"network": wanted})[1]["network"]["id"]
         for version, cidr in ((4, "198.18.24.0/22"), (6, "2001:db8:ffff::/64")):
