@@ -24,8 +24,7 @@ pub fn run(programs: &Programs, report: &mut Report) -> Result<Site, String> {
     {
         let mut player = Player::new(&site, edits::read("edits.tsv")?)?;
         site.install(&site.compute)?;
-        let steps: Vec<Step> =
-            transcript::read()?.into_iter().take_while(|step| !looks(step)).collect();
+        let steps: Vec<Step> = transcript::read()?.into_iter().take_while(|step| !looks(step)).collect();
         play(&mut player, report, &steps)?;
     }
     let done = report.step("neutron agent-list", "five alive", || {
