@@ -17,3 +17,5 @@ pub const BINARY: &str = "neutron-openvswitch-agent";
 /// The VLAN of ports that nobody vouches for; its frames are dropped.
 pub const DEAD_VLAN: u16 = 4095;
 
+#[cfg(test)]
+mod tests;
