@@ -9,7 +9,7 @@ use lab::users::Users;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Once, OnceLock};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// The four agents, by the names they are started by.
@@ -55,10 +55,14 @@ const FILES: &[(&str, &str)] = &[
 struct Site {
     lab: PathBuf,
     host: Host,
+    /// One site at a time: queues like `q-plugin` belong to the broker, whatever the exchange is called.
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Site {
     fn new(name: &str) -> Site {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = lab_program();
         let host = Host::start(&lab, name, Life::WithStarter).unwrap();
         for device in ["eth0", "eth1"] {
@@ -68,7 +72,6 @@ impl Site {
         }
         host.run(&["ip", "address", "add", "192.0.2.11/24", "dev", "eth1"]).unwrap();
         let (login, _) = broker();
-        // An exchange of its own: tests share the broker.
         let conf = format!(
             "[DEFAULT]\nhost = {name}\ncore_plugin = ml2\nservice_plugins = router\nauth_strategy = noauth\n\
              bind_host = 127.0.0.1\ntransport_url = rabbit://{login}@127.0.0.1:{}/\n\
@@ -77,7 +80,7 @@ impl Site {
             BROKER.1,
             std::process::id()
         );
-        let site = Site { lab, host };
+        let site = Site { lab, host, _alone: alone };
         site.write("/etc/neutron/neutron.conf", &conf);
         FILES.iter().for_each(|(path, text)| site.write(path, text));
         site.host.sh("ln -s plugins/ml2/ml2_conf.ini /etc/neutron/plugin.ini; mkdir -p /run/bin").unwrap();
