@@ -109,6 +109,11 @@ impl AgentState {
     }
 }
 
+/// How soon a report is tried again that did not get through: a server that has just started is to know its agents.
+const REPORT_AGAIN: Duration = Duration::from_secs(2);
+/// How long a report waits for its answer at most, whatever the interval is.
+const REPORT_ANSWER_MAX: Duration = Duration::from_secs(10);
+
 /// Reports every `interval` for ever, and as soon as the broker is there again after it was gone. The first
 /// reports say that the agent was started. `look_again` is called after the first report, before which a server
 /// may not know the agent and give it nothing to do, and whenever messages may have been missed: the server had
@@ -120,7 +125,8 @@ pub async fn report_for_ever(
     interval: Duration,
     look_again: impl Fn(),
 ) {
-    let plugin = Plugin::new(transport.client().with_timeout(interval), REPORTS_TOPIC);
+    let client = transport.client().with_timeout(interval.min(REPORT_ANSWER_MAX));
+    let plugin = Plugin::new(client, REPORTS_TOPIC);
     let (mut first, mut started, mut failed) = (true, true, false);
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -155,6 +161,7 @@ pub async fn report_for_ever(
             Err(e) => {
                 tracing::warn!(agent = state.binary, "state report failed: {e}");
                 failed = true;
+                ticks.reset_after(interval.min(REPORT_AGAIN));
             }
         }
         if std::mem::take(&mut first) {

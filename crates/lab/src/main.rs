@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--quick]
-       lab guide-liberty | chaos
+       lab guide-liberty [printed|mended|provider]
+       lab chaos
        lab tempest [PATTERN]
        lab services up|down|env
        lab with-services -- COMMAND...
@@ -34,7 +35,10 @@ fn main() -> ExitCode {
         ["nova", conf] => lab::nova::serve(std::path::Path::new(conf)),
         ["tempest"] => tempest(""),
         ["tempest", pattern] => tempest(pattern),
-        ["guide-liberty"] => all_well(lab::guide::run(), "the guide does not work as it should"),
+        ["guide-liberty", only @ ..] => {
+            let only = only.first().copied().unwrap_or_default();
+            all_well(lab::guide::run(only), "the guide does not work as it should")
+        }
         ["chaos"] => all_well(lab::chaos::run(), "something was lost"),
         ["talk-serve", port] => number(port).and_then(lab::tools::talk_serve),
         ["talk-to", address] => lab::tools::talk_to(address),

@@ -200,9 +200,13 @@ impl Site {
         let mut text = String::new();
         for host in [&self.controller, &self.compute] {
             for name in NAMES {
-                let log = self.said(host, name, lines);
-                if !log.is_empty() {
-                    text.push_str(&format!("--- {name} on {}\n{log}", host.name()));
+                let log = self.said(host, name, lines * 4);
+                // What files say of options is no clue to what happened since.
+                let told: Vec<&str> =
+                    log.lines().filter(|line| !line.contains(" neutron.service ")).collect();
+                let end = &told[told.len().saturating_sub(lines)..];
+                if !end.is_empty() {
+                    text.push_str(&format!("--- {name} on {}\n{}\n", host.name(), end.join("\n")));
                 }
             }
         }

@@ -8,6 +8,8 @@ use std::path::Path;
 
 /// Where Nova keeps its side of what is shared.
 const NOVA: &str = "/etc/nova/nova.conf";
+/// What every service of a host reads.
+const SHARED_FILE: &str = "neutron.conf";
 /// The option's name on both sides.
 const SECRET: &str = "metadata_proxy_shared_secret";
 
@@ -23,11 +25,28 @@ pub fn log(role: Role, config: &Config, search: &Search) {
     for hint in search.misnamed(Path::exists) {
         tracing::warn!("{hint}");
     }
+    if let Some(hint) = without_the_shared_file(search) {
+        tracing::warn!("{hint}");
+    }
     if role.parts().metadata {
         if let Some(problem) = secret(config, std::fs::read_to_string(NOVA).ok().as_deref()) {
             tracing::error!("{problem}");
         }
     }
+}
+
+/// What a service should be told that found files of its own, but not the one that all share.
+fn without_the_shared_file(search: &Search) -> Option<String> {
+    let shared = |path: &&std::path::PathBuf| path.ends_with(SHARED_FILE);
+    let looked_for = search.looked_for.iter().find(shared)?;
+    if search.files.iter().any(|path| shared(&path)) {
+        return None;
+    }
+    Some(format!(
+        "{} is not there: where RabbitMQ is ([DEFAULT] transport_url) and all else that services share is not known on \
+         this host; copy the neutron.conf of the controller",
+        looked_for.display()
+    ))
 }
 
 /// Whether both sides know one secret. `nova` is the text of Nova's file.
@@ -73,5 +92,18 @@ mod tests {
         }
         let absent = secret(&ours("B"), Some("[neutron]\n")).unwrap().to_string();
         assert!(absent.contains("at /etc/nova/nova.conf:"), "{absent}");
+    }
+
+    #[test]
+    fn a_host_without_the_shared_file_is_told_so() {
+        let search = |there: &'static [&str]| {
+            Search::of("neutron-l3-agent", &["l3_agent.ini"], None, move |path| {
+                there.iter().any(|known| path == Path::new(known))
+            })
+        };
+        assert!(without_the_shared_file(&search(&["/etc/neutron/neutron.conf"])).is_none());
+        assert!(without_the_shared_file(&Search::default()).is_none(), "files were named by arguments");
+        let said = without_the_shared_file(&search(&["/etc/neutron/l3_agent.ini"])).unwrap();
+        assert!(said.starts_with("/etc/neutron/neutron.conf is not there"), "{said}");
     }
 }

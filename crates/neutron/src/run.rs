@@ -114,7 +114,9 @@ fn start(setup: &Setup) -> Result<(), String> {
     let config = setup.config()?;
     oslo::log::start(&config, setup.role.program())?;
     service::log_review(&config);
-    review::log(setup.role, &config, &setup.search);
+    // Whoever names files means those and no others.
+    let search = if setup.args.config_files.is_empty() { setup.search.clone() } else { Search::default() };
+    review::log(setup.role, &config, &search);
     memory::limit_pools();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("the runtime does not start: {e}"))?;

@@ -59,7 +59,7 @@ pub struct Player<'a> {
     volatile: Vec<String>,
     /// Rows of lists that cannot be there.
     absent: Vec<String>,
-    /// Identifiers of the guide's, and those of this run.
+    /// Identifiers and words of the guide's, and what stands for them in this run.
     known: BTreeMap<String, String>,
     /// What `edit` makes of the guide's files.
     edits: Vec<Edit>,
@@ -80,7 +80,8 @@ impl<'a> Player<'a> {
             .collect::<Result<_, String>>()?;
         let volatile = rows("differences.tsv", 2)?.into_iter().map(|row| row[0].clone()).collect();
         let absent = rows("absent.tsv", 2)?.into_iter().map(|row| row[0].clone()).collect();
-        Ok(Self { site, stand_ins, volatile, absent, known: BTreeMap::new(), edits })
+        let known = rows("today.tsv", 2)?.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+        Ok(Self { site, stand_ins, volatile, absent, known, edits })
     }
 
     /// Takes a step; what was seen.
@@ -101,7 +102,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// A text with the identifiers of this run in place of the guide's.
+    /// A text with the identifiers and words of this run in place of the guide's.
     fn this_run(&self, text: &str) -> String {
         self.known.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
     }
@@ -242,7 +243,8 @@ fn missing_rows(expected: &Table, real: &Table, volatile: &dyn Fn(&str) -> bool)
 
 /// A line without what is new in each run: identifiers and the numbers that `ip netns` gives.
 fn plain(line: &str) -> String {
-    let line = line.split(" (id: ").next().unwrap_or(line);
+    // Later clients end their sentences.
+    let line = line.split(" (id: ").next().unwrap_or(line).trim_end_matches('.');
     let identifier = |word: &&str| word.len() == 36 && word.matches('-').count() == 4;
     line.split(' ').map(|word| if identifier(&word) { "ID" } else { word }).collect::<Vec<_>>().join(" ")
 }
