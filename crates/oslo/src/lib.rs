@@ -1,7 +1,8 @@
-//! oslo.config files, oslo.policy rules, request contexts, logs: interfaces of OpenStack that know nothing of
-//! networks.
+//! oslo.config files, oslo.policy rules, request contexts, logs, TLS settings: interfaces of OpenStack that know
+//! nothing of networks.
 
 pub mod config;
 pub mod context;
 pub mod log;
 pub mod policy;
+pub mod tls;

@@ -15,9 +15,11 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use oslo::tls::Tls;
 use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -25,7 +27,7 @@ use tokio::sync::Semaphore;
 use super::answer::{self, Answer};
 use super::listeners::{BODY_BYTES_MAX, HEADER_TIMEOUT};
 use super::lookup::{Entrance, Instance, Lookup};
-use super::options::Options;
+use super::options::{Options, Protocol};
 use crate::plugin::{AgentState, Counters, Plugin, report_for_ever};
 
 const PLUGIN_TOPIC: &str = "q-plugin";
@@ -39,9 +41,6 @@ const NOVA_TIMEOUT: Duration = Duration::from_secs(60);
 /// # Errors
 /// When an option asks for what cannot be done, or the socket cannot be opened.
 pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<()> {
-    if let Some(refusal) = options.refusal() {
-        return Err(host::Error::Odd(refusal));
-    }
     let socket = listen(&options)?;
     let state = AgentState {
         binary: "neutron-metadata-agent",
@@ -60,13 +59,28 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
     let reports = report_for_ever(transport, state, Counters::default(), interval, || {});
     let proxy = Arc::new(Proxy {
         lookup: Lookup::new(Plugin::new(transport.client(), PLUGIN_TOPIC)),
-        nova: Client::builder(TokioExecutor::new()).build_http(),
+        nova: Client::builder(TokioExecutor::new()).build(connector(&options)?),
         options,
     });
     tokio::select! {
         () = reports => Ok(()),
         () = accept_for_ever(socket, proxy) => Ok(()),
     }
+}
+
+/// How Nova is reached. Authorities are read only where they are needed.
+fn connector(options: &Options) -> host::Result<HttpsConnector<HttpConnector>> {
+    let tls = match options.nova_metadata_protocol {
+        Protocol::Https => options.nova_tls.clone(),
+        Protocol::Http => Tls { insecure: true, ..Tls::default() },
+    };
+    let config = tls.client().map_err(|why| {
+        host::Error::Odd(format!(
+            "[DEFAULT] nova_metadata_protocol = https: {why}; see auth_ca_cert, nova_client_cert and \
+             nova_client_priv_key"
+        ))
+    })?;
+    Ok(HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build())
 }
 
 fn listen(options: &Options) -> host::Result<UnixListener> {
@@ -88,7 +102,7 @@ fn listen(options: &Options) -> host::Result<UnixListener> {
 
 struct Proxy {
     lookup: Lookup,
-    nova: Client<HttpConnector, Full<Bytes>>,
+    nova: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     options: Options,
 }
 
@@ -209,7 +223,11 @@ impl Proxy {
             format!("{host}:{port}")
         };
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let uri = Uri::builder().scheme("http").authority(authority).path_and_query(path).build()?;
+        let uri = Uri::builder()
+            .scheme(self.options.nova_metadata_protocol.scheme())
+            .authority(authority)
+            .path_and_query(path)
+            .build()?;
         let secret = &self.options.metadata_proxy_shared_secret;
         Request::builder()
             .method(parts.method.clone())

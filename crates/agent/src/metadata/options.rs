@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use oslo::config::{Config, Problem};
+use oslo::tls::Tls;
 
 use crate::options::{Shared, refusal};
 
@@ -17,12 +18,35 @@ oslo::options! {
         nova_metadata_host: String = "127.0.0.1".into(), was [("DEFAULT", "nova_metadata_ip")];
         /// The port of Nova's metadata service.
         nova_metadata_port: u16 = 8775;
-        /// How to talk to Nova's metadata service; only http is supported.
+        /// How to talk to Nova's metadata service: http or https.
         nova_metadata_protocol: String = "http".into();
-        /// A client's certificate for Nova; not supported.
-        nova_client_cert: String = String::new();
-        /// The key of the client's certificate; not supported.
-        nova_client_priv_key: String = String::new();
+        /// Whether any certificate of Nova's metadata service is taken.
+        nova_metadata_insecure: bool = false;
+        /// A file of authorities to trust instead of the system's, for Nova's certificate.
+        auth_ca_cert: Option<String> = None;
+        /// A file with a client's certificate for Nova.
+        nova_client_cert: Option<String> = None;
+        /// A file with the key of the client's certificate.
+        nova_client_priv_key: Option<String> = None;
+    }
+}
+
+/// How to talk to Nova's metadata service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Protocol {
+    /// The word in an address.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Protocol::Http => "http",
+            Protocol::Https => "https",
+        }
     }
 }
 
@@ -41,12 +65,10 @@ pub struct Options {
     pub nova_metadata_host: String,
     /// Its port.
     pub nova_metadata_port: u16,
-    /// `http`; `https` is refused.
-    pub nova_metadata_protocol: String,
-    /// A client's certificate for Nova; refused when set.
-    pub nova_client_cert: String,
-    /// The key of the certificate; refused when set.
-    pub nova_client_priv_key: String,
+    /// How to talk to it.
+    pub nova_metadata_protocol: Protocol,
+    /// Whom to trust there, and who we are, where it is https.
+    pub nova_tls: Tls,
     /// Seconds between reports to the server.
     pub report_interval: u64,
     /// Whether the server notes each report in its log.
@@ -63,9 +85,8 @@ impl Options {
             metadata_proxy_shared_secret: String::new(),
             nova_metadata_host: "127.0.0.1".to_owned(),
             nova_metadata_port: 8775,
-            nova_metadata_protocol: "http".to_owned(),
-            nova_client_cert: String::new(),
-            nova_client_priv_key: String::new(),
+            nova_metadata_protocol: Protocol::Http,
+            nova_tls: Tls::default(),
             report_interval: 30,
             log_agent_heartbeats: false,
         }
@@ -87,37 +108,31 @@ impl Options {
                 return Err(refusal(config, "metadata_proxy_socket_mode", text));
             }
         };
-        let options = Options {
+        let protocol = match own.nova_metadata_protocol.as_str() {
+            "http" => Protocol::Http,
+            "https" => Protocol::Https,
+            odd => {
+                let text = format!("nova_metadata_protocol = {odd} is neither http nor https");
+                return Err(refusal(config, "nova_metadata_protocol", text));
+            }
+        };
+        Ok(Options {
             host: host.to_owned(),
             metadata_proxy_socket: shared.metadata_proxy_socket,
             metadata_proxy_socket_mode: mode,
             metadata_proxy_shared_secret: own.metadata_proxy_shared_secret,
             nova_metadata_host: own.nova_metadata_host,
             nova_metadata_port: own.nova_metadata_port,
-            nova_metadata_protocol: own.nova_metadata_protocol,
-            nova_client_cert: own.nova_client_cert,
-            nova_client_priv_key: own.nova_client_priv_key,
+            nova_metadata_protocol: protocol,
+            nova_tls: Tls {
+                cafile: own.auth_ca_cert,
+                certfile: own.nova_client_cert,
+                keyfile: own.nova_client_priv_key,
+                insecure: own.nova_metadata_insecure,
+            },
             report_interval: shared.report_interval,
             log_agent_heartbeats: shared.log_agent_heartbeats,
-        };
-        match options.refusal() {
-            Some(text) => Err(refusal(config, "nova_metadata_protocol", text)),
-            None => Ok(options),
-        }
-    }
-
-    /// What is asked for and cannot be done.
-    pub fn refusal(&self) -> Option<String> {
-        if self.nova_metadata_protocol != "http" {
-            let protocol = &self.nova_metadata_protocol;
-            return Some(format!("nova_metadata_protocol = {protocol} is not supported yet, only http"));
-        }
-        if !self.nova_client_cert.is_empty() || !self.nova_client_priv_key.is_empty() {
-            return Some(
-                "nova_client_cert and nova_client_priv_key need https, which is not supported yet".into(),
-            );
-        }
-        None
+        })
     }
 }
 
@@ -132,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn older_names_count_and_https_is_refused() {
+    fn older_names_count_and_odd_values_are_refused() {
         let load = |text: &str| {
             Options::load(
                 &Config::parse("metadata_agent.ini", &format!("[DEFAULT]\nstate_path = /s\n{text}\n")),
@@ -140,7 +155,13 @@ mod tests {
             )
         };
         assert_eq!(load("nova_metadata_ip = controller").unwrap().nova_metadata_host, "controller");
-        assert!(load("nova_metadata_protocol = https").unwrap_err().to_string().contains("only http"));
-        assert!(load("nova_client_cert = /c").is_err() && load("metadata_proxy_socket_mode = x").is_err());
+        let odd = load("nova_metadata_protocol = gopher").unwrap_err().to_string();
+        assert_eq!(odd, "metadata_agent.ini:3: nova_metadata_protocol = gopher is neither http nor https");
+        assert!(load("metadata_proxy_socket_mode = x").is_err());
+        let secure =
+            load("nova_metadata_protocol = https\nnova_metadata_insecure = true\nnova_client_cert = /c")
+                .unwrap();
+        assert_eq!(secure.nova_metadata_protocol, Protocol::Https);
+        assert!(secure.nova_tls.insecure && secure.nova_tls.certfile.as_deref() == Some("/c"));
     }
 }

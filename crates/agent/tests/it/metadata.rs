@@ -185,9 +185,9 @@ fn instances_behind_a_router_get_their_metadata() {
 #[test]
 fn what_cannot_be_done_is_refused_in_words() {
     let mut options = agent::metadata::options::Options::new("net1", std::path::Path::new("/nowhere"));
-    assert_eq!(options.refusal(), None);
-    options.nova_metadata_protocol = "https".to_owned();
+    options.nova_metadata_protocol = agent::metadata::options::Protocol::Https;
+    options.nova_tls.cafile = Some("/nowhere/ca.pem".to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let refused = runtime.block_on(agent::metadata::run(options, &Transport::memory()));
-    assert!(refused.unwrap_err().to_string().contains("https is not supported"));
+    assert!(refused.unwrap_err().to_string().contains("/nowhere/ca.pem: no certificates can be read"));
 }

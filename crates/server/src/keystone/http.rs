@@ -1,6 +1,5 @@
 //! HTTP to other services: a few connections kept open, TLS set up only when an address begins with `https`.
 
-pub use super::tls::Tls;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full, Limited};
@@ -8,6 +7,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+pub use oslo::tls::Tls;
 use std::sync::OnceLock;
 use std::time::Duration;
 

@@ -7,7 +7,6 @@ pub mod http;
 pub mod options;
 pub mod place;
 pub mod session;
-mod tls;
 
 pub use credentials::Credentials;
 pub use http::Http;

@@ -140,6 +140,15 @@ impl Rules {
         self.now().policy.has(rule)
     }
 
+    /// The rules that operations ask for, in the order of their names.
+    pub fn operations(&self) -> Vec<String> {
+        let loaded = self.now();
+        let mut names: Vec<String> = loaded.policy.names().map(str::to_string).collect();
+        names.retain(|name| !HELPERS.contains(&name.as_str()));
+        names.sort_unstable();
+        names
+    }
+
     fn always(&self, rule: &str, who: &Context) -> bool {
         matches!(self.now().policy.decide(rule, who), Verdict::Always)
     }

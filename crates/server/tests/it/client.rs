@@ -46,6 +46,11 @@ impl Served {
     /// A server with these extension drivers, on an empty database.
     pub async fn with(drivers: &[&str]) -> Served {
         let (app, dir) = world::app(&loadable(server::extensions::ALL, drivers)).await;
+        Served::of(app, dir).await
+    }
+
+    /// A server that is there already.
+    pub async fn of(app: Arc<App>, dir: Dir) -> Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = server::api::router(app.clone());
@@ -56,6 +61,18 @@ impl Served {
     /// `who` is a project's name, or `admin`; answers with the status and the body.
     pub async fn ask(&self, who: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
         let roles = if who == "admin" { "admin" } else { "member" };
+        self.ask_as(who, roles, method, path, body).await
+    }
+
+    /// The same as a member of a project with the roles given.
+    pub async fn ask_as(
+        &self,
+        who: &str,
+        roles: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> (u16, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = format!(
             "{method} /v2.0/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Roles: {roles}\r\nX-Project-Id: {who}\r\nX-User-Id: u\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

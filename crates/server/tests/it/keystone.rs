@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// A server with Keystone before it.
-struct Guarded {
+pub struct Guarded {
     address: SocketAddr,
     http: Http,
     task: tokio::task::JoinHandle<()>,
@@ -53,11 +53,17 @@ impl Guarded {
         Guarded { address, http, task, _dir: dir }
     }
 
-    async fn start() -> Guarded {
+    pub async fn start() -> Guarded {
         Guarded::with(&config(&lab::keystone_url(), "")).await
     }
 
-    async fn ask(&self, method: Method, path: &str, headers: &[(&'static str, &str)], body: Value) -> Answer {
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: Value,
+    ) -> Answer {
         let body = (!body.is_null()).then(|| body.to_string().into());
         let url = format!("http://{}{path}", self.address);
         self.http.send(Ask { method, url: &url, headers, body }).await.unwrap()

@@ -50,4 +50,20 @@ impl Keystone {
     pub async fn admin(&self) -> String {
         self.token("admin", "admin-secret", "admin").await
     }
+
+    /// Makes a user with one role in a project, and answers with its token.
+    pub async fn with_role(&self, role: &str, project: &str) -> String {
+        let admin = self.admin().await;
+        let name = format!("{role}-{}", uuid::Uuid::new_v4().simple());
+        let user = json!({"name": name, "password": "a-secret", "domain_id": "default"});
+        let made = self.ask(&admin, "POST", "/users", Some(json!({"user": user}))).await;
+        assert_eq!(made.status, 201, "{}", made.words());
+        let id = |answer: Answer, kind: &str| answer.json()[kind][0]["id"].as_str().unwrap().to_string();
+        let role = id(self.ask(&admin, "GET", &format!("/roles?name={role}"), None).await, "roles");
+        let of = id(self.ask(&admin, "GET", &format!("/projects?name={project}"), None).await, "projects");
+        let user = made.json()["user"]["id"].as_str().unwrap().to_string();
+        let path = format!("/projects/{of}/users/{user}/roles/{role}");
+        assert_eq!(self.ask(&admin, "PUT", &path, None).await.status, 204);
+        self.token(&name, "a-secret", project).await
+    }
 }

@@ -17,9 +17,13 @@ mod mariadb;
 #[cfg(test)]
 mod network_contact;
 #[cfg(test)]
+mod nova;
+#[cfg(test)]
 mod objects;
 #[cfg(test)]
 mod odd_input;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod ports;
 #[cfg(test)]

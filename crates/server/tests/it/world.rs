@@ -70,18 +70,23 @@ pub fn ml2() -> Ml2 {
     Ml2::new(groups).unwrap()
 }
 
-async fn sync(tx: &mut Tx, ml2: &Ml2) -> Result<(), Stop> {
+/// Fills the pools of network ids.
+pub async fn sync(tx: &mut Tx, ml2: &Ml2) -> Result<(), Stop> {
     server::ml2::allocation::sync(tx, ml2).await
+}
+
+/// A server on a store that is filled already.
+pub fn app_on(db: Db, all: &[&'static Extension]) -> Arc<App> {
+    let rpc = rpc::Transport::memory().client();
+    let (publisher, _) = server::notify::channel();
+    Arc::new(App::new(db, Catalog::everything(all).unwrap(), rpc, publisher).with_ml2(ml2()))
 }
 
 /// A server with the extensions given.
 pub async fn app(all: &[&'static Extension]) -> (Arc<App>, Dir) {
     let (db, dir) = db().await;
-    let catalog = Catalog::everything(all).unwrap();
-    let rpc = rpc::Transport::memory().client();
-    let (publisher, _) = server::notify::channel();
     db.write(sync, &ml2()).await.unwrap();
-    (Arc::new(App::new(db, catalog, rpc, publisher).with_ml2(ml2())), dir)
+    (app_on(db, all), dir)
 }
 
 /// A server that answers over HTTP until it is dropped.

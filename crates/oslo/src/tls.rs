@@ -28,7 +28,7 @@ impl Tls {
     ///
     /// # Errors
     /// A file that cannot be read or holds no certificate.
-    pub(super) fn client(&self) -> Result<ClientConfig, String> {
+    pub fn client(&self) -> Result<ClientConfig, String> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
