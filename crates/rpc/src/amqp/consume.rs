@@ -229,6 +229,11 @@ async fn set_up(
         tracing::warn!("{what}: taken as not durable (see amqp_durable_queues)");
         queues = topology::without_durable(&queues);
         declared = declare_all(connection, &queues).await;
+    } else if let Err(what) = &declared
+        && what.contains("NOT_FOUND")
+    {
+        // The exchange of a fanout goes with its last queue, which may be between our two requests.
+        declared = declare_all(connection, &queues).await;
     }
     let channel = declared?;
     let prefetch = inner.settings.prefetch;
