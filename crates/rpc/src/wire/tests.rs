@@ -54,8 +54,8 @@ fn reads_requests_of_every_age() {
     );
     assert_eq!(juno.request.version, "1.0");
     assert_eq!(juno.address.unwrap().parts, Parts::Two);
-    let watched = read(json!({"method": "m", "args": {}, "_msg_id": "m", "_reply_q": "r", "_timeout": 5}));
-    assert_eq!(watched.address.unwrap().heartbeat, Some(Duration::from_millis(2500)));
+    let watched = read(json!({"method": "m", "args": {}, "_msg_id": "m", "_reply_q": "r", "_timeout": 6}));
+    assert_eq!(watched.address.unwrap().heartbeat, Some(Duration::from_secs(2)));
     let bare =
         read_request(br#"{"method": "m", "args": null, "namespace": null, "surplus": {"a": []}}"#).unwrap();
     assert_eq!(bare.request.method, "m");
