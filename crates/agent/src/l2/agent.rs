@@ -1,12 +1,14 @@
 //! The loop of the L2 agent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use host::netlink::Monitor;
 use host::{Error as HostError, Netns};
 use model::l2::DeviceReply;
-use model::names;
+use ovs::ovsdb::State;
 use rpc::Transport;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -62,10 +64,14 @@ pub async fn run(
     let inbox: Inbox<Notes> = Inbox::default();
     let (settings, place) = (config.clone(), ns.clone());
     // Listen and watch before the first look: nothing may come unseen in between.
-    let _listeners = listen(transport, &config.host, &inbox);
+    let _listeners = listen(transport, &config.host, &inbox, config.ovs.is_some());
     let mut monitor = Monitor::open(ns)?;
-    let open = move || Driver::linux_bridge(settings, extensions, &place);
+    let open = move || match settings.ovs.clone() {
+        Some(ovs) => Driver::open_vswitch(ovs),
+        None => Driver::linux_bridge(settings, extensions, &place),
+    };
     let driver = tokio::task::spawn_blocking(open).await??;
+    let mut switch = driver.changes();
     let (state, binary) = (state(&driver, &config), driver.binary());
     let server = Server::new(transport.client(), driver.agent_id()?, config.host.clone());
     let counters = Counters::default();
@@ -89,6 +95,7 @@ pub async fn run(
                 events?;
                 sleep(GATHER).await;
             }
+            () = changed(&mut switch) => sleep(GATHER).await,
             _ = poll.tick() => {}
             _ = verify.tick() => agent.verify = true,
             () = ended(&mut shutdown) => break,
@@ -108,6 +115,17 @@ pub async fn run(
 /// Waits for the end; that nobody is left to call it is one too.
 async fn ended(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|end| *end).await;
+}
+
+/// Waits until the switch's database changes; for ever, when there is none.
+async fn changed(switch: &mut Option<watch::Receiver<Arc<State>>>) {
+    match switch {
+        Some(state) => match state.changed().await {
+            Ok(()) => {}
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
 }
 
 fn load(names: &[String]) -> Result<Vec<Extension>, AgentError> {
@@ -141,6 +159,10 @@ fn state(driver: &Driver, config: &L2Config) -> AgentState {
 /// The agent between passes.
 struct Agent {
     driver: Option<Driver>,
+    /// A port's device.
+    device: fn(&str) -> String,
+    /// Tunnels to every other host, which the server has to know of.
+    tunnels: Option<(IpAddr, Vec<&'static str>)>,
     server: Server,
     inbox: Inbox<Notes>,
     counters: Counters,
@@ -172,6 +194,8 @@ impl Agent {
         counters: Counters,
     ) -> Self {
         Agent {
+            device: driver.naming(),
+            tunnels: driver.tunnels(),
             driver: Some(driver),
             server,
             inbox,
@@ -257,8 +281,10 @@ impl Agent {
         for network in notes.deleted_networks.iter().cloned() {
             self.with_driver(|driver, _| driver.delete_network(network)).await?;
         }
-        for device in notes.deactivated.iter().map(|id| names::tap(id)) {
-            self.view.remove_port(&device);
+        notes.tunnels.iter().for_each(|message| self.view.learn_tunnel(message));
+        let device_of = self.device;
+        for device in notes.deactivated.iter().map(|id| device_of(id)) {
+            self.view.disown(&device);
             let unplug = self.with_driver(move |driver, _| driver.unplug(&device)).await?;
             unplug?;
         }
@@ -273,10 +299,11 @@ impl Agent {
         let new =
             devices.iter().filter(|(device, index)| self.resync || self.seen.get(*device) != Some(index));
         self.pending.extend(new.map(|(device, _)| device.clone()));
-        self.pending.extend(notes.ports.iter().map(|id| names::tap(id)));
+        self.pending.extend(notes.ports.iter().map(|id| device_of(id)));
         let ports = self.view.ports.iter().filter(|(_, port)| notes.networks.contains(&port.network_id));
         self.pending.extend(ports.map(|(device, _)| device.clone()));
         self.pending.retain(|device| devices.contains_key(device));
+        self.view.disowned.retain(|device| devices.contains_key(device));
         self.seen.clone_from(devices);
         Ok(())
     }
@@ -287,6 +314,7 @@ impl Agent {
         asked: &BTreeSet<String>,
         affected: &BTreeSet<String>,
     ) -> Result<(), AgentError> {
+        self.learn_tunnels().await?;
         let list: Vec<String> = asked.iter().cloned().collect();
         let mut filtered = affected.clone();
         for chunk in list.chunks(self.devices_per_call) {
@@ -298,11 +326,12 @@ impl Agent {
                         if details.port_security_enabled && !is_trusted(&details.device_owner) {
                             filtered.insert(details.device.clone());
                         }
+                        self.view.disowned.remove(&details.device);
                         self.view.ports.insert(details.device.clone(), *details);
                     }
                     DeviceReply::Inactive { device, .. } | DeviceReply::Unknown { device } => {
                         tracing::info!(device, "device is no port of this host");
-                        self.view.remove_port(&device);
+                        self.view.disown(&device);
                     }
                 }
             }
@@ -314,6 +343,16 @@ impl Agent {
         for chunk in list.chunks(self.devices_per_call) {
             let info = self.server.security(chunk).await?;
             self.view.learn_security(chunk, info);
+        }
+        Ok(())
+    }
+
+    /// Tells the server of this host's ends of tunnels and asks for those of the others.
+    async fn learn_tunnels(&mut self) -> Result<(), AgentError> {
+        let Some((local_ip, types)) = self.tunnels.clone().filter(|_| self.resync) else { return Ok(()) };
+        for kind in types {
+            let hosts = self.server.tunnel_sync(local_ip, kind).await?;
+            self.view.tunnels.insert(kind.to_owned(), hosts);
         }
         Ok(())
     }

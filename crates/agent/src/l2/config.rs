@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use oslo::config::{Config, Opt, Problem};
 
+use super::openvswitch::OvsConfig;
+
 oslo::options! {
     /// Networks that are attached to devices of the host.
     pub struct LinuxBridgeOptions in "linux_bridge" {
@@ -131,6 +133,8 @@ pub struct L2Config {
     pub enable_ipset: bool,
     /// Devices to ask the server for in one call.
     pub devices_per_call: usize,
+    /// Bridges and tunnels of Open vSwitch; none: Linux bridges.
+    pub ovs: Option<OvsConfig>,
 }
 
 impl L2Config {
@@ -164,6 +168,33 @@ impl L2Config {
             firewall,
             enable_ipset: security.enable_ipset,
             devices_per_call: step.max(1),
+            ovs: None,
+        })
+    }
+
+    /// Reads the options of the Open vSwitch agent.
+    ///
+    /// # Errors
+    /// The first value that cannot be, with its place. A firewall that this agent does not have is refused:
+    /// instances would be unprotected.
+    pub fn load_openvswitch(config: &Config, host: &str) -> Result<Self, Problem> {
+        let security = SecurityGroupOptions::load(config)?;
+        let firewall = firewall(config, &security)?;
+        if firewall != Firewall::Noop {
+            let text = "[securitygroup] firewall_driver: the Open vSwitch agent has only noop so far; \
+                        security groups would not be enforced";
+            return Err(problem(config, "securitygroup", "firewall_driver", text.into()));
+        }
+        Ok(L2Config {
+            host: host.to_owned(),
+            interface_mappings: BTreeMap::new(),
+            bridge_mappings: BTreeMap::new(),
+            vxlan: None,
+            agent: AgentOptions::load(config)?,
+            firewall,
+            enable_ipset: security.enable_ipset,
+            devices_per_call: ServiceOptions::load(config)?.rpc_resources_processing_step.max(1),
+            ovs: Some(OvsConfig::load(config, host)?),
         })
     }
 

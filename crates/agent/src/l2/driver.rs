@@ -2,13 +2,19 @@
 //! the server and the view; a driver knows the host.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use host::{Netns, Result};
+use model::names;
+use ovs::ovsdb::State;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use super::config::L2Config;
 use super::extension::Extension;
 use super::linuxbridge::{self, LinuxBridge, Wired};
+use super::openvswitch::{self, OpenVswitch, OvsConfig};
 use super::view::{FdbMessage, View};
 
 /// The kind of virtual switch on a host, opened.
@@ -16,6 +22,8 @@ use super::view::{FdbMessage, View};
 pub enum Driver {
     /// A Linux bridge per network.
     LinuxBridge(Box<LinuxBridge>),
+    /// One Open vSwitch bridge for all networks.
+    OpenVswitch(Box<OpenVswitch>),
 }
 
 impl Driver {
@@ -27,11 +35,47 @@ impl Driver {
         Ok(Driver::LinuxBridge(Box::new(LinuxBridge::open(config, extensions, ns)?)))
     }
 
+    /// The Open vSwitch of this host, from within a runtime.
+    ///
+    /// # Errors
+    /// When it does not answer, or lacks what `config` names.
+    pub fn open_vswitch(config: OvsConfig) -> Result<Self> {
+        Ok(Driver::OpenVswitch(Box::new(OpenVswitch::open(config)?)))
+    }
+
+    /// How devices are named: after the kernel's, or by the port's id.
+    #[must_use]
+    pub fn naming(&self) -> fn(&str) -> String {
+        match self {
+            Driver::LinuxBridge(_) => names::tap,
+            Driver::OpenVswitch(_) => str::to_owned,
+        }
+    }
+
+    /// The tunnels that every host has to every other: this host's address, and their types.
+    #[must_use]
+    pub fn tunnels(&self) -> Option<(IpAddr, Vec<&'static str>)> {
+        match self {
+            Driver::LinuxBridge(_) => None,
+            Driver::OpenVswitch(driver) => driver.tunnels(),
+        }
+    }
+
+    /// What changes when the host does, beside the kernel's devices.
+    #[must_use]
+    pub fn changes(&self) -> Option<watch::Receiver<Arc<State>>> {
+        match self {
+            Driver::LinuxBridge(_) => None,
+            Driver::OpenVswitch(driver) => Some(driver.changes()),
+        }
+    }
+
     /// The agent type it reports as.
     #[must_use]
     pub fn agent_type(&self) -> &'static str {
         match self {
             Driver::LinuxBridge(_) => "Linux bridge agent",
+            Driver::OpenVswitch(_) => "Open vSwitch agent",
         }
     }
 
@@ -40,6 +84,7 @@ impl Driver {
     pub fn binary(&self) -> &'static str {
         match self {
             Driver::LinuxBridge(_) => linuxbridge::BINARY,
+            Driver::OpenVswitch(_) => openvswitch::BINARY,
         }
     }
 
@@ -50,6 +95,7 @@ impl Driver {
     pub fn agent_id(&self) -> Result<String> {
         match self {
             Driver::LinuxBridge(driver) => driver.agent_id(),
+            Driver::OpenVswitch(driver) => Ok(driver.agent_id()),
         }
     }
 
@@ -58,6 +104,7 @@ impl Driver {
     pub fn configurations(&self) -> Map<String, Value> {
         match self {
             Driver::LinuxBridge(driver) => driver.configurations(),
+            Driver::OpenVswitch(driver) => driver.configurations(),
         }
     }
 
@@ -68,6 +115,7 @@ impl Driver {
     pub fn devices(&self) -> Result<BTreeMap<String, u32>> {
         match self {
             Driver::LinuxBridge(driver) => driver.devices(),
+            Driver::OpenVswitch(driver) => driver.devices(),
         }
     }
 
@@ -75,6 +123,7 @@ impl Driver {
     pub fn forget(&mut self) {
         match self {
             Driver::LinuxBridge(driver) => driver.forget(),
+            Driver::OpenVswitch(driver) => driver.forget(),
         }
     }
 
@@ -82,6 +131,8 @@ impl Driver {
     pub fn delete_network(&mut self, network: String) {
         match self {
             Driver::LinuxBridge(driver) => driver.delete_network(network),
+            // A network without ports leaves nothing behind.
+            Driver::OpenVswitch(_) => {}
         }
     }
 
@@ -92,6 +143,8 @@ impl Driver {
     pub fn unplug(&self, device: &str) -> Result<()> {
         match self {
             Driver::LinuxBridge(driver) => driver.unplug(device),
+            // A port that the view disowned is put where nothing passes by the next pass.
+            Driver::OpenVswitch(_) => Ok(()),
         }
     }
 
@@ -102,6 +155,7 @@ impl Driver {
     pub fn apply(&mut self, view: &mut View, messages: &[FdbMessage]) -> Result<Wired> {
         match self {
             Driver::LinuxBridge(driver) => driver.apply(view, messages),
+            Driver::OpenVswitch(driver) => driver.apply(view, messages),
         }
     }
 }

@@ -8,7 +8,7 @@ use rpc::{BoxFuture, Endpoint, Failure, Listener, Transport};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::view::FdbMessage;
+use super::view::{FdbMessage, TunnelMessage};
 use crate::inbox::Inbox;
 
 /// The topics an L2 agent listens to.
@@ -22,9 +22,13 @@ const TOPICS: &[&str] = &[
     "q-agent-notifier-port_binding-deactivate",
     "q-agent-notifier-l2population-update",
 ];
+/// The topics of agents that have tunnels to every host.
+const TUNNEL_TOPICS: &[&str] = &["q-agent-notifier-tunnel-update", "q-agent-notifier-tunnel-delete"];
 /// Forwarding messages kept; more of them mean that the agent does not keep up, and a full
 /// refresh is cheaper.
 const FDB_MESSAGES_MAX: usize = 5_000;
+/// Messages about tunnels kept; with more of them all ends are asked for again.
+const TUNNEL_MESSAGES_MAX: usize = 5_000;
 
 /// Notes for the agent's next pass.
 #[derive(Debug, Default, PartialEq)]
@@ -41,16 +45,19 @@ pub struct Notes {
     pub groups: BTreeSet<String>,
     /// Forwarding entries, in order.
     pub fdb: Vec<FdbMessage>,
+    /// Ends of tunnels, in order.
+    pub tunnels: Vec<TunnelMessage>,
     /// Too much came: ask for everything.
     pub resync: bool,
 }
 
-/// Begins to listen on all topics of an L2 agent on `host`.
+/// Begins to listen on all topics of an L2 agent on `host`; with `tunnels`, on what is said of their ends too.
 #[must_use]
-pub fn listen(transport: &Transport, host: &str, inbox: &Inbox<Notes>) -> Vec<Listener> {
+pub fn listen(transport: &Transport, host: &str, inbox: &Inbox<Notes>, tunnels: bool) -> Vec<Listener> {
     let endpoint =
         || Arc::new(L2Endpoint { inbox: inbox.clone(), host: host.to_owned() }) as Arc<dyn Endpoint>;
-    TOPICS.iter().map(|topic| transport.listen(topic, host, vec![endpoint()])).collect()
+    let more = if tunnels { TUNNEL_TOPICS } else { &[] };
+    TOPICS.iter().chain(more).map(|topic| transport.listen(topic, host, vec![endpoint()])).collect()
 }
 
 struct L2Endpoint {
@@ -126,6 +133,17 @@ impl L2Endpoint {
             "add_fdb_entries" => self.fdb(FdbMessage::Add(arg(&mut args, "fdb_entries")?)),
             "remove_fdb_entries" => self.fdb(FdbMessage::Remove(arg(&mut args, "fdb_entries")?)),
             "update_fdb_entries" => self.fdb(FdbMessage::Update(arg(&mut args, "fdb_entries")?)),
+            "tunnel_update" | "tunnel_delete" => {
+                let (tunnel_type, tunnel_ip) = (arg(&mut args, "tunnel_type")?, arg(&mut args, "tunnel_ip")?);
+                let message = TunnelMessage { tunnel_type, tunnel_ip, gone: method == "tunnel_delete" };
+                self.inbox.note(|notes| {
+                    if notes.tunnels.len() < TUNNEL_MESSAGES_MAX {
+                        notes.tunnels.push(message);
+                    } else {
+                        notes.resync = true;
+                    }
+                });
+            }
             _ => return Err(Failure::no_such_method(method)),
         }
         Ok(())

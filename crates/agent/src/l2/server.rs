@@ -1,5 +1,8 @@
 //! What the L2 agent asks and tells the server.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use model::l2::{DevicesDetails, SecurityGroupInfo, UpdatedDevices};
 use rpc::{Client, Error, Target};
 use serde::de::DeserializeOwned;
@@ -95,4 +98,26 @@ impl Server {
         });
         self.ask(PLUGIN, "update_device_list", "1.8", args).await
     }
+
+    /// Says that this host has a tunnel's end at `local_ip`; returns all hosts' ends. The server tells the
+    /// other agents of ours.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn tunnel_sync(&self, local_ip: IpAddr, kind: &str) -> Result<BTreeSet<IpAddr>, CallError> {
+        let args = json!({"tunnel_ip": local_ip, "tunnel_type": kind, "host": self.host});
+        let answer: TunnelEnds = self.ask(PLUGIN, "tunnel_sync", "1.4", args).await?;
+        Ok(answer.tunnels.into_iter().map(|end| end.ip_address).collect())
+    }
+}
+
+/// The answer to `tunnel_sync`.
+#[derive(serde::Deserialize)]
+struct TunnelEnds {
+    tunnels: Vec<TunnelEnd>,
+}
+
+#[derive(serde::Deserialize)]
+struct TunnelEnd {
+    ip_address: IpAddr,
 }

@@ -81,11 +81,38 @@ pub enum FdbMessage {
     Update(FdbUpdate),
 }
 
+/// `tunnel_update` and `tunnel_delete`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelMessage {
+    /// `gre`, `vxlan`, `geneve`
+    pub tunnel_type: String,
+    /// The host's address.
+    pub tunnel_ip: IpAddr,
+    /// It is no more.
+    pub gone: bool,
+}
+
 impl View {
     /// Takes a port out, with all that is known about its filter.
     pub fn remove_port(&mut self, device: &str) {
         self.ports.remove(device);
         self.security.ports.remove(device);
+    }
+
+    /// Takes a port out that the server said is none of this host's.
+    pub fn disown(&mut self, device: &str) {
+        self.remove_port(device);
+        self.disowned.insert(device.to_owned());
+    }
+
+    /// Takes in that a host has a tunnel's end, or no longer.
+    pub fn learn_tunnel(&mut self, message: &TunnelMessage) {
+        let hosts = self.tunnels.entry(message.tunnel_type.clone()).or_default();
+        if message.gone {
+            hosts.remove(&message.tunnel_ip);
+        } else {
+            hosts.insert(message.tunnel_ip);
+        }
     }
 
     /// The ids of the networks that have a port here.

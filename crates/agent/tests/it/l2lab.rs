@@ -29,6 +29,8 @@ pub struct Cloud {
     pub down: BTreeSet<String>,
     /// Reports of state.
     pub reports: Vec<Value>,
+    /// Ends of tunnels by type.
+    pub tunnels: BTreeMap<String, BTreeSet<String>>,
     /// Refuse everything.
     pub broken: bool,
 }
@@ -122,6 +124,12 @@ impl Server {
                 }
                 json!({"devices_up": args["devices_up"], "devices_down": [], "failed_devices_up": [],
                        "failed_devices_down": []})
+            }),
+            "tunnel_sync" => self.with(|cloud| {
+                let text = |name: &str| args[name].as_str().unwrap().to_owned();
+                let ends = cloud.tunnels.entry(text("tunnel_type")).or_default();
+                ends.insert(text("tunnel_ip"));
+                json!({"tunnels": ends.iter().map(|ip| json!({"ip_address": ip})).collect::<Vec<_>>()})
             }),
             "report_state" => self.with(|cloud| {
                 cloud.reports.push(args["agent_state"]["agent_state"].clone());
@@ -323,9 +331,14 @@ impl Lab {
     }
 
     pub fn start_without_waiting(&self, host: &Host, more: &str) -> Agent {
+        self.run(config(host.name, more), host.ns.clone())
+    }
+
+    /// Starts an agent with all of its configuration.
+    pub fn run(&self, config: L2Config, ns: Netns) -> Agent {
         let (tell_ready, ready) = watch::channel(false);
         let (stop, stopped) = watch::channel(false);
-        let (config, transport, ns) = (config(host.name, more), self.transport.clone(), host.ns.clone());
+        let transport = self.transport.clone();
         let task = tokio::spawn(async move { l2::run(config, &transport, &ns, tell_ready, stopped).await });
         Agent { task, ready, _stop: stop }
     }

@@ -1,11 +1,15 @@
 //! The Open vSwitch driver on real switches with their userspace datapath, with packets.
 
 use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
 
+use agent::l2::L2Config;
 use agent::l2::linuxbridge::Wired;
 use agent::l2::openvswitch::{OpenVswitch, OvsConfig};
 use agent::l2::view::View;
 use serde_json::{Value, json};
+
+use crate::l2lab::Lab;
 
 use lab::switch::{Switch, with_a_switch};
 
@@ -300,5 +304,78 @@ fn networks_reach_other_hosts_through_tunnels() {
             assert!(!one.pings("vm9", 2), "networks are apart");
             assert!(one.flows("br-tun").contains("hard_timeout=300"), "where vm2 is was learnt");
         }
+    });
+}
+
+/// A port of a GRE network as the server's documents have it.
+fn document(n: u8, network: &str) -> Value {
+    json!({
+        "port_id": port_id(n), "network_id": network, "mac_address": mac(n), "admin_state_up": true,
+        "network_type": "gre", "segmentation_id": 100, "physical_network": null, "device_owner": "compute:nova",
+        "fixed_ips": [{"subnet_id": "s", "ip_address": format!("10.1.0.{n}")}], "allowed_address_pairs": [],
+        "port_security_enabled": true, "security_groups": [], "profile": {},
+    })
+}
+
+/// The whole agent against a model server: tunnels from what hosts say of themselves, ports as they are
+/// plugged, changed, deleted; a crash in between.
+#[test]
+fn the_agent_wires_what_the_server_says() {
+    with_a_switch("agent-whole", |switch: Switch| async move {
+        let (one, two) = two_hosts(&switch, "[agent]\ntunnel_types = gre\n").await;
+        let cloud = Lab::new();
+        let text = |host: &Host, n: u8| {
+            format!(
+                "[ovs]\ndatapath_type = netdev\nlocal_ip = 10.9.0.{n}\novsdb_connection = unix:{}/db.sock\n\
+                 ovsdb_timeout = 20\n[agent]\ntunnel_types = gre\npolling_interval = 1\n",
+                host.switch.folder.display()
+            )
+        };
+        let config = |host: &Host, n: u8| {
+            let config = oslo::config::Config::parse("test.ini", &text(host, n));
+            L2Config::load_openvswitch(&config, &format!("h{n}")).unwrap()
+        };
+        let start = |host: &Host, n: u8| cloud.run(config(host, n), host::Netns::host());
+        let first = start(&one, 1);
+        cloud
+            .until("the first host's tunnels", |cloud| cloud.server.with(|c| c.tunnels.contains_key("gre")))
+            .await;
+        let _second = start(&two, 2);
+        cloud.until("both hosts' tunnels", |cloud| cloud.server.with(|c| c.tunnels["gre"].len() == 2)).await;
+        // As the server does when a host says what its end is.
+        let end = json!({"tunnel_ip": "10.9.0.2", "tunnel_type": "gre"});
+        cloud.cast("tunnel-update", "tunnel_update", end).await;
+        for n in 1..=3 {
+            cloud.server.with(|cloud| cloud.ports.insert(port_id(n), document(n, "red")));
+        }
+        one.boot("vm1", 1);
+        two.boot("vm2", 2);
+        two.boot("vm3", 3);
+        for n in 1..=3 {
+            cloud.up(&port_id(n)).await;
+        }
+        one.reaches("vm1", 2);
+        one.reaches("vm1", 3);
+        // Crashed, and started again while packets flow: none is lost.
+        let flood = ["netns", "exec", "vm1", "ping", "-q", "-i", "0.02", "-c", "150", "-W1", "10.1.0.2"];
+        let flood = Command::new("ip").args(flood).stdout(Stdio::piped()).spawn().unwrap();
+        first.kill().await;
+        cloud.server.with(|cloud| cloud.up.clear());
+        let _again = start(&one, 1);
+        cloud.up(&port_id(1)).await;
+        let sent = tokio::task::spawn_blocking(|| flood.wait_with_output()).await.unwrap().unwrap();
+        let sent = String::from_utf8_lossy(&sent.stdout);
+        assert!(sent.contains("150 received"), "{sent}");
+        // A port that is changed, and one that is deleted while its instance still runs.
+        cloud.change(&port_id(2), "admin_state_up", json!(false)).await;
+        cloud.server.with(|cloud| cloud.ports.remove(&port_id(3)));
+        cloud.cast("port-delete", "port_delete", json!({"port_id": port_id(3)})).await;
+        let dead = "ovs-vsctl get port tapvm2 tag; ovs-vsctl get port tapvm3 tag";
+        cloud.until("dead ports", |_| two.switch.sh(dead) == "4095\n4095").await;
+        assert!(!one.pings("vm1", 2) && !one.pings("vm1", 3));
+        // The report tells the server what this host can bind.
+        let report = cloud.server.with(|cloud| cloud.reports.first().cloned()).unwrap();
+        assert_eq!(report["agent_type"], "Open vSwitch agent");
+        assert_eq!(report["configurations"]["tunnel_types"], json!(["gre"]));
     });
 }

@@ -1,6 +1,7 @@
 //! The rim of the driver: the switch's database and its bridges, read and changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +77,13 @@ impl OpenVswitch {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Arc<State>> {
         self.database.watch()
+    }
+
+    /// This host's end of tunnels, and their types.
+    #[must_use]
+    pub fn tunnels(&self) -> Option<(IpAddr, Vec<&'static str>)> {
+        let tunnels = self.config.tunnels.as_ref()?;
+        Some((tunnels.local_ip.into(), tunnels.types.iter().map(|kind| kind.name()).collect()))
     }
 
     /// The Neutron ports on the integration bridge with their numbers, which change when one is plugged anew.
