@@ -100,6 +100,7 @@ fn registry(program: &'static str) -> Registry {
     );
     server::metrics::register(&mut registry);
     agent::metrics::register(&mut registry);
+    rpc::metrics::register(&mut registry);
     registry
 }
 

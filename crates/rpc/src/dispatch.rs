@@ -1,8 +1,10 @@
 //! From a message to the endpoint that answers it.
 
-use crate::{BoxFuture, Failure};
+use crate::{BoxFuture, Failure, metrics};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Instant;
+use tracing::Instrument as _;
 
 /// What answers the messages of a topic.
 pub trait Endpoint: Send + Sync {
@@ -31,9 +33,24 @@ pub(crate) struct Request {
     pub(crate) context: Value,
 }
 
+/// Answers a message as [`answer`] does; lines of the log say whose request it belongs to.
+pub(crate) async fn dispatch(endpoints: &[Arc<dyn Endpoint>], request: Request) -> Result<Value, Failure> {
+    let started = Instant::now();
+    let text = |name: &str| request.context.get(name).and_then(Value::as_str);
+    let span = oslo::log::request_span(text("request_id").unwrap_or("-"));
+    for (field, name) in [("user", "user_id"), ("project", "project_id")] {
+        if let Some(value) = text(name) {
+            span.record(field, value);
+        }
+    }
+    let answer = answer(endpoints, request).instrument(span).await;
+    metrics::message("handled", started, answer.is_ok());
+    answer
+}
+
 /// The first endpoint of the namespace that speaks the version and knows the method answers. Where all that
 /// speak it lack the method, that is what is said.
-pub(crate) async fn dispatch(endpoints: &[Arc<dyn Endpoint>], request: Request) -> Result<Value, Failure> {
+async fn answer(endpoints: &[Arc<dyn Endpoint>], request: Request) -> Result<Value, Failure> {
     let Request { method, version, namespace, args, context } = request;
     let fits = |endpoint: &&Arc<dyn Endpoint>| {
         endpoint.namespace() == namespace.as_deref() && speaks(endpoint.version(), &version)

@@ -8,6 +8,7 @@ mod amqp;
 mod dispatch;
 mod error;
 mod memory;
+pub mod metrics;
 pub mod options;
 mod url;
 mod wire;
@@ -17,7 +18,7 @@ use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 pub use dispatch::Endpoint;
@@ -226,10 +227,13 @@ impl Client {
     ) -> Result<Value, Error> {
         let namespace = self.namespace.as_deref();
         let request = Outbound { target, namespace, context: ctx, method, version, args };
-        match &self.way {
+        let started = Instant::now();
+        let answer = match &self.way {
             Way::Memory(memory) => memory.call(request, self.timeout).await,
             Way::Amqp(amqp) => amqp.call(request, self.timeout).await,
-        }
+        };
+        metrics::message("call", started, answer.is_ok());
+        answer
     }
 
     /// How many messages were given to the transport so far: what [`Client::settled`] is held against.
@@ -264,10 +268,15 @@ impl Client {
     ) -> Result<(), Error> {
         let namespace = self.namespace.as_deref();
         let request = Outbound { target, namespace, context: ctx, method, version, args };
-        match &self.way {
-            Way::Memory(memory) => memory.cast(&request),
-            Way::Amqp(amqp) => return amqp.cast(&request),
-        }
-        Ok(())
+        let started = Instant::now();
+        let given = match &self.way {
+            Way::Memory(memory) => {
+                memory.cast(&request);
+                Ok(())
+            }
+            Way::Amqp(amqp) => amqp.cast(&request),
+        };
+        metrics::message("cast", started, given.is_ok());
+        given
     }
 }

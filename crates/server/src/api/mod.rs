@@ -89,6 +89,9 @@ async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let request_id = format!("req-{}", app.fresh_id());
     let access = access::Access::begin(&app, &request);
     let span = oslo::log::request_span(&request_id);
+    if let Some(global) = global_request_id(request.headers()) {
+        span.record("global_request_id", global);
+    }
     let work = async move {
         let reply = match read(request).await {
             Ok(asked) if asked.path == health::PATH => healthcheck(&app, &asked),
@@ -100,6 +103,12 @@ async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
         response
     };
     work.instrument(span).await
+}
+
+/// The id that another service gave to the request behind this one.
+fn global_request_id(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get("x-openstack-request-id")?.to_str().ok()?;
+    id.strip_prefix("req-").filter(|uuid| uuid::Uuid::try_parse(uuid).is_ok()).map(|_| id)
 }
 
 fn healthcheck(app: &App, asked: &Asked) -> Reply {
