@@ -173,6 +173,83 @@ impl Users for Site {
     }
 }
 
+/// What a server that another one stands beside reads besides the common files.
+const SECOND: &str = "/etc/neutron/second.conf";
+/// Where the second server listens.
+const SECOND_URL: &str = "http://127.0.0.1:9697";
+
+impl Site {
+    /// Lets the servers store in a database of its own on the MariaDB that tests use.
+    fn on_mariadb(&self) -> Relay {
+        let url = std::env::var("LAB_MARIADB_URL").expect("LAB_MARIADB_URL is not set: run `make test`");
+        let (login, address) = place(&url);
+        let (user, password) = login.split_once(':').unwrap();
+        let name = format!("{}_{}", self.host.name(), std::process::id());
+        let port = address.port().to_string();
+        let made = Command::new("mariadb")
+            .args(["--no-defaults", "-h", "127.0.0.1", "-P", &port, "-u", user, &format!("-p{password}")])
+            .args(["-e", &format!("CREATE DATABASE {name}")])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let conf = format!(
+            "[DEFAULT]\nbind_port = 9697\n[database]\nconnection = mysql+pymysql://{login}@127.0.0.1/{name}\n"
+        );
+        self.write(SECOND, &conf);
+        let common = std::fs::read_to_string(self.host.path("/etc/neutron/neutron.conf")).unwrap();
+        let common = common.split("[database]").next().unwrap();
+        let conf = format!("{common}[database]\nconnection = mysql+pymysql://{login}@127.0.0.1/{name}\n");
+        self.write("/etc/neutron/neutron.conf", &conf);
+        Relay::start(&self.host, SocketAddr::from(([127, 0, 0, 1], 3306)), address).unwrap()
+    }
+
+    /// A server beside the first.
+    fn start_second(&self) {
+        let words = ["/etc/neutron/neutron.conf", "/etc/neutron/plugin.ini", SECOND];
+        let mut all = vec!["/run/bin/neutron-server"];
+        all.extend(words.iter().flat_map(|file| ["--config-file", file]));
+        self.host.start_daemon(&Daemon::new("second", &all)).unwrap();
+    }
+}
+
+#[test]
+fn of_two_servers_one_may_die() {
+    let site = Site::new("proctwo");
+    let (_broker, _database) = (site.wire_broker(), site.on_mariadb());
+    site.host
+        .run(&["/run/bin/neutron", "db", "--config-file", "/etc/neutron/neutron.conf", "upgrade", "head"])
+        .unwrap();
+    site.start(SERVER);
+    site.start_second();
+    AGENTS.iter().for_each(|agent| site.start(agent));
+    site.all_alive(START_MAX);
+    site.network();
+    site.boot("vm1");
+    let second = |words: &[&str]| {
+        let mut all = vec!["/run/bin/neutron", "--os-url", SECOND_URL];
+        all.extend(words);
+        site.host.run(&all).map_err(|e| e.to_string())
+    };
+    within(START_MAX, || second(&["net-list"])).unwrap();
+    for number in 0..20 {
+        if number == 5 {
+            site.host.signal_daemon(SERVER, "KILL").unwrap();
+        }
+        let made = second(&["port-create", "private", "--name", &format!("p{number}")]);
+        made.unwrap_or_else(|why| panic!("{why}\n{}", site.host.daemon_log("second", 30)));
+    }
+    let list = second(&["port-list", "-f", "value", "-c", "name"]).unwrap();
+    assert_eq!(list.lines().filter(|name| name.starts_with('p')).count(), 20, "{list}");
+    let alive = || {
+        let list = second(&["agent-list", "-f", "csv", "-c", "alive", "--quote", "none"])?;
+        if list.lines().filter(|line| *line == ":-)").count() == 4 { Ok(()) } else { Err(list) }
+    };
+    within(CONVERGED_MAX, alive).unwrap();
+    site.start(SERVER);
+    within(START_MAX, || site.alive()).unwrap();
+    site.boot("vm2");
+}
+
 /// The laboratory's program, which holds hosts; Cargo builds the one of this package only.
 fn lab_program() -> PathBuf {
     static BUILT: Once = Once::new();
@@ -188,10 +265,15 @@ fn broker() -> &'static (String, SocketAddr) {
     static BROKER: OnceLock<(String, SocketAddr)> = OnceLock::new();
     BROKER.get_or_init(|| {
         let url = std::env::var("LAB_RABBITMQ_URL").expect("LAB_RABBITMQ_URL is not set: run `make test`");
-        let rest = url.trim_end_matches('/').split_once("://").unwrap().1.to_string();
-        let (login, address) = rest.rsplit_once('@').unwrap();
-        (login.to_string(), address.parse().unwrap())
+        place(&url)
     })
+}
+
+/// Login and address of a URL.
+fn place(url: &str) -> (String, SocketAddr) {
+    let rest = url.trim_end_matches('/').split_once("://").unwrap().1;
+    let (login, address) = rest.rsplit_once('@').unwrap();
+    (login.to_string(), address.parse().unwrap())
 }
 
 #[test]
