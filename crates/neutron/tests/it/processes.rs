@@ -235,11 +235,11 @@ fn of_two_servers_one_may_die() {
         if number == 5 {
             site.host.signal_daemon(SERVER, "KILL").unwrap();
         }
-        let made = second(&["port-create", "private", "--name", &format!("p{number}")]);
+        let made = second(&["port-create", "private", "--name", &format!("made-{number}")]);
         made.unwrap_or_else(|why| panic!("{why}\n{}", site.host.daemon_log("second", 30)));
     }
     let list = second(&["port-list", "-f", "value", "-c", "name"]).unwrap();
-    assert_eq!(list.lines().filter(|name| name.starts_with('p')).count(), 20, "{list}");
+    assert_eq!(list.lines().filter(|name| name.starts_with("made-")).count(), 20, "{list}");
     let alive = || {
         let list = second(&["agent-list", "-f", "csv", "-c", "alive", "--quote", "none"])?;
         if list.lines().filter(|line| *line == ":-)").count() == 4 { Ok(()) } else { Err(list) }
