@@ -181,6 +181,9 @@ impl Stop {
 /// How often a transaction is tried before the client is told that the database is busy.
 const ATTEMPTS_MAX: u32 = 10;
 
+/// How often a transaction that a key refused is tried again.
+const LOST_RACES_MAX: u32 = 4;
+
 /// The longest pause before a transaction whose connection was lost is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -262,11 +265,7 @@ impl Db {
             let done = match self.begin().await {
                 Ok(mut tx) => match work(&mut tx, input).await {
                     Ok(done) => match if outbox { outbox::record(&mut tx).await } else { Ok(None) } {
-                        Ok(row) => match tx.commit().await {
-                            // A queued statement lost a race: tried again, the work sees it where it can say so.
-                            Err(Stop::Duplicate(key)) => Err(Stop::Retry(format!("duplicate key {key}"))),
-                            committed => committed.map(|changes| (done, Committed { row, changes })),
-                        },
+                        Ok(row) => tx.commit().await.map(|changes| (done, Committed { row, changes })),
                         Err(stop) => Err(stop),
                     },
                     Err(stop) => Err(stop),
@@ -274,6 +273,11 @@ impl Db {
                 Err(stop) => Err(stop),
             };
             let pause = match done {
+                // Somebody was quicker between what the work read and what it wrote: tried again, it sees that and
+                // can say so. What no work sees stays the defect that it is.
+                Err(Stop::Duplicate(_) | Stop::ForeignKey) if attempt < LOST_RACES_MAX => {
+                    Duration::from_micros(rand::random_range(500..=(1000 << attempt)))
+                }
                 Err(Stop::Retry(reason)) => {
                     why = reason;
                     // Two that were in each other's way must not meet again.

@@ -7,6 +7,7 @@ use crate::agents::{self, L3};
 use crate::app::Shared;
 use crate::attr::Body;
 use crate::db::{Stop, Tx};
+use crate::fault::Fault;
 use crate::internal;
 use crate::p;
 use crate::request::Rq;
@@ -91,7 +92,11 @@ impl L3Plugin {
         }
         for port in unbound {
             let changes: Body = [("binding:host_id".to_string(), json!(host))].into_iter().collect();
-            internal::update(rq, "port", &port, changes).await.map_err(|fault| refused(&fault))?;
+            match internal::update(rq, "port", &port, changes).await {
+                // It went between the reading and now: the next reading does not name it.
+                Ok(_) | Err(Fault::PortNotFound { .. }) => {}
+                Err(fault) => return Err(refused(&fault)),
+            }
         }
         self.read(rq, &ids, host).await.map(Value::Array)
     }

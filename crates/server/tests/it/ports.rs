@@ -73,6 +73,30 @@ async fn many_clients_share_a_small_subnet_to_the_last_address() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_goes_while_agents_make_ports_is_refused_to_one_of_them() {
+    let served = std::sync::Arc::new(Served::start().await);
+    for round in 0..12 {
+        let network = network(&served).await;
+        let subnet = subnet(&served, &network, "10.0.0.0/24", json!({})).await;
+        let ask = |verb: &'static str, path: String, body: Value| {
+            let served = served.clone();
+            tokio::spawn(async move { served.ask("admin", verb, &path, body).await })
+        };
+        let made = json!({"port": {"network_id": network, "tenant_id": "p", "device_owner": "network:dhcp"}});
+        let mut asked: Vec<_> = (0..4).map(|_| ask("POST", "ports".into(), made.clone())).collect();
+        if round % 2 == 0 {
+            asked.push(ask("DELETE", format!("subnets/{}", subnet["id"].as_str().unwrap()), Value::Null));
+        }
+        asked.push(ask("DELETE", format!("networks/{network}"), Value::Null));
+        for one in asked {
+            let (status, answer) = one.await.unwrap();
+            assert!([201, 204, 400, 404, 409].contains(&status), "{status} {answer}");
+        }
+        served.ask("admin", "DELETE", &format!("networks/{network}"), Value::Null).await;
+    }
+}
+
 #[tokio::test]
 async fn the_lowest_free_address_is_taken_again() {
     let served = Served::start().await;
