@@ -17,7 +17,10 @@ struct Labels {
     outcome: &'static str,
 }
 
-static MESSAGES: LazyLock<Family<Labels, Histogram, fn() -> Histogram>> =
+/// Histograms by labels, made as they are needed.
+type Durations = Family<Labels, Histogram, fn() -> Histogram>;
+
+static MESSAGES: LazyLock<Durations> =
     LazyLock::new(|| Family::new_with_constructor(|| Histogram::new(SECONDS)));
 
 /// Makes the figures of messages known.

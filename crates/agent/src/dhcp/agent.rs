@@ -287,9 +287,7 @@ impl Agent {
             device: Some(served.interface),
             header: ("X-Neutron-Network-ID", id.clone()),
         };
-        if let Err(e) = self.listeners.ensure(id, site) {
-            tracing::warn!(network_id = id, "metadata of network {id}: {e}");
-        }
+        self.listeners.keep(id, site);
         let ports = network.ports.iter().map(|port| &port.id).filter(|id| !self.told.contains(*id));
         self.unready.extend(ports.cloned());
     }

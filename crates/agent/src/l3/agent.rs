@@ -267,9 +267,7 @@ impl Agent {
             device: None,
             header: ("X-Neutron-Router-ID", id.to_owned()),
         };
-        if let Err(e) = self.listeners.ensure(id, site) {
-            tracing::warn!(router_id = id, "metadata of router {id}: {e}");
-        }
+        self.listeners.keep(id, site);
     }
 
     /// Tells the server what it does not know yet of the router's floating IPs.

@@ -55,6 +55,8 @@ pub struct Site {
 pub struct Listeners {
     socket: Arc<PathBuf>,
     open: HashMap<String, Open>,
+    /// What was complained of last, by network or router: it is said once, not at every look.
+    complaints: HashMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -68,14 +70,29 @@ struct Open {
 impl Listeners {
     /// Listeners that pass requests on to the metadata agent's `socket`.
     pub fn new(socket: PathBuf) -> Listeners {
-        Listeners { socket: Arc::new(socket), open: HashMap::new() }
+        Listeners { socket: Arc::new(socket), open: HashMap::new(), complaints: HashMap::new() }
+    }
+
+    /// Makes the listeners of `id` those of `site`, and says once when that cannot be: after a swap from Neutron's
+    /// own agent its proxies still listen, until they end.
+    pub fn keep(&mut self, id: &str, site: Site) {
+        match self.ensure(id, site) {
+            Ok(()) => _ = self.complaints.remove(id),
+            Err(why) => {
+                let why = why.to_string();
+                if self.complaints.get(id) != Some(&why) {
+                    tracing::warn!(id, "no metadata listener: {why}; it is tried again, and said once");
+                    self.complaints.insert(id.to_owned(), why);
+                }
+            }
+        }
     }
 
     /// Makes the listeners of `id` those of `site`: opened anew when its namespace is another one.
     ///
     /// # Errors
     /// When a listener cannot be opened.
-    pub fn ensure(&mut self, id: &str, site: Site) -> host::Result<()> {
+    fn ensure(&mut self, id: &str, site: Site) -> host::Result<()> {
         let namespace = site.ns.file().and_then(|file| file.metadata().ok()).map(|metadata| metadata.ino());
         let right = |open: &Open| open.namespace == namespace && open.addresses == site.addresses;
         if self.open.get(id).is_some_and(right) {
@@ -101,6 +118,7 @@ impl Listeners {
     /// Closes the listeners of `id`.
     pub fn remove(&mut self, id: &str) {
         self.open.remove(id);
+        self.complaints.remove(id);
     }
 }
 
