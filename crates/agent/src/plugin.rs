@@ -34,8 +34,37 @@ impl Plugin {
     /// # Errors
     /// When the server raises an exception or does not answer in time.
     pub async fn call(&self, method: &str, version: &str, args: Value) -> Result<Value, Error> {
-        self.client.call(&context(), &self.topic, method, version, args).await
+        ask(&self.client, &context(), &self.topic, method, version, args).await
     }
+}
+
+/// How long the first tries of a call wait; the last one waits as long as the client says.
+const FIRST_TRIES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(20)];
+
+/// Calls, and calls again when no answer comes: a server that ended with the question in its hands never answers,
+/// and the one after it does not know of it. What agents ask may be asked twice, the making of a port apart: whoever
+/// looks again afterwards finds it made.
+///
+/// # Errors
+/// As [`Client::call`].
+pub(crate) async fn ask(
+    client: &Client,
+    context: &Value,
+    topic: &Target,
+    method: &str,
+    version: &str,
+    args: Value,
+) -> Result<Value, Error> {
+    for patience in FIRST_TRIES.into_iter().filter(|patience| *patience < client.timeout()) {
+        let answer = client.with_timeout(patience).call(context, topic, method, version, args.clone()).await;
+        match answer {
+            Err(Error::Timeout { .. }) if !method.starts_with("create_") => {
+                tracing::warn!(method, "no answer within {} s: asking again", patience.as_secs());
+            }
+            answer => return answer,
+        }
+    }
+    client.call(context, topic, method, version, args).await
 }
 
 fn context() -> Value {

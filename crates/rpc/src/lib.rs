@@ -203,6 +203,11 @@ impl Outbound<'_> {
 }
 
 impl Client {
+    /// How long it waits for an answer.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The same client with another patience.
     pub fn with_timeout(&self, timeout: Duration) -> Client {
         Client { timeout, ..self.clone() }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::plugin::ask;
 use model::l2::{DevicesDetails, SecurityGroupInfo, UpdatedDevices};
 use rpc::{Client, Error, Target};
 use serde::de::DeserializeOwned;
@@ -59,7 +60,7 @@ impl Server {
         version: &str,
         args: Value,
     ) -> Result<T, CallError> {
-        let answer = self.client.call(&self.context, &Target::topic(topic), method, version, args).await?;
+        let answer = ask(&self.client, &self.context, &Target::topic(topic), method, version, args).await?;
         serde_json::from_value(answer).map_err(|source| CallError::Odd { method, source })
     }
 
