@@ -13,7 +13,7 @@ AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 
 SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
 LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 
-.PHONY: help setup services build demo guide-liberty tempest chaos run stop test check deny bench install sample
+.PHONY: help setup services build demo guide-liberty tempest chaos interop run stop test check deny bench install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -40,6 +40,12 @@ tempest: build services ## OpenStack's own tests of the network API, against the
 
 chaos: build services ## Kill processes of that cloud under traffic and load, count what is lost
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab chaos
+
+interop: build services ## Agents of Neutron's own in Python on this server: each for ours under flood ping, and back
+	@./tools/setup haproxy
+	@./tools/python-venv tools/neutron-29.lock $(TOOLS)/neutron-29
+	@./tools/python-venv tools/neutron-25.2.3.lock $(TOOLS)/neutron-25.2.3
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab interop
 
 run: build ## The demonstration's cloud, left standing
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab run

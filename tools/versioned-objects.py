@@ -2,9 +2,9 @@
 """Writes crates/server/tests/golden/objects.json: what Neutron's versioned objects look like on the wire.
 
 Rows are put into an SQLite database with Neutron's own models, read back as Neutron's own objects, and written in
-every version that an agent may ask for. Run it with a Python that has neutron 29.0.0 (tools/python-neutron 29
-installs one):
+every version that an agent may ask for. Run it with a Python that has neutron 29.0.0:
 
+    tools/python-venv tools/neutron-29.lock .tools/neutron-29
     .tools/neutron-29/bin/python tools/versioned-objects.py
 """
 import json

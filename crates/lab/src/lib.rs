@@ -9,6 +9,7 @@ pub mod guide;
 pub mod hold;
 pub mod host;
 pub mod instance;
+pub mod interop;
 pub mod lasting;
 pub mod nova;
 pub mod relay;

@@ -3,7 +3,7 @@
 //! 30 s, without help.
 
 mod converged;
-mod flood;
+pub(crate) mod flood;
 mod load;
 mod two_servers;
 

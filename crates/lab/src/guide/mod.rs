@@ -9,7 +9,7 @@ pub mod transcript;
 
 mod as_printed;
 pub mod instances;
-mod metadata;
+pub(crate) mod metadata;
 mod provider;
 mod security;
 
