@@ -104,7 +104,7 @@ fn logs(site: &Site) -> String {
 fn exchange(cloud: &Cloud, report: &mut Report, agent: &Agent, theirs: bool) {
     let whose = if theirs { "Python's" } else { "ours" };
     let tries = format!("{} on {}: {whose} takes over", agent.ours, agent.on);
-    report.step(&tries, "no packet lost, no traceback, the agent alive", || {
+    report.step(&tries, "no packet lost, no error, the agent alive", || {
         let inward = Flood::start(&cloud.first.host, &cloud.second.ipv4())?;
         let outward = Flood::start(&cloud.second.host, INTERNET)?;
         let done = take_over(&cloud.site, agent, theirs);
@@ -140,16 +140,15 @@ fn take_over(site: &Site, agent: &Agent, theirs: bool) -> Result<(), String> {
     alive(site)
 }
 
-/// An agent that met something unexpected says so with a traceback.
+/// An agent that met something unexpected says so as an error. Tracebacks alone mean nothing: its helper writes them
+/// for whatever was there already, and the agent goes on.
 fn sound(host: &Host, agent: &Agent) -> Result<(), String> {
     let log = host.daemon_log(&agent.python(), LOG_LINES);
-    match log.find("Traceback") {
-        None => Ok(()),
-        Some(at) => {
-            let lines: Vec<&str> = log.get(at..).unwrap_or_default().lines().take(40).collect();
-            Err(lines.join("\n"))
-        }
-    }
+    let bad = |line: &&str| line.contains(" ERROR ") || line.contains(" CRITICAL ");
+    // Options are written down, and the format of errors is one.
+    let meant = |line: &&str| bad(line) && !line.contains("logging_exception_prefix");
+    let lines: Vec<&str> = log.lines().filter(meant).take(40).collect();
+    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
 }
 
 fn alive(site: &Site) -> Result<(), String> {
@@ -189,6 +188,6 @@ fn together(cloud: &Cloud, report: &mut Report) {
     });
     for agent in AGENTS {
         let said = format!("the log of {} on {}", agent.python(), agent.on);
-        report.step(&said, "no traceback", || sound(site.host(agent.on), agent).map(|()| "none".to_owned()));
+        report.step(&said, "no error", || sound(site.host(agent.on), agent).map(|()| "none".to_owned()));
     }
 }

@@ -1,6 +1,6 @@
 //! Which DHCP agents serve which networks: least load first, `dhcp_agents_per_network` of them.
 
-use super::{Agent, DHCP, Options, bound, hints, list, moment, on_host, vacant_index};
+use super::{Agent, DHCP, Options, bound, hints, list, moment, on_host, raced, vacant_index};
 use crate::app::App;
 use crate::db::{Stop, Tx, Val, marks};
 use crate::ml2::mech::{self, Mechanism};
@@ -144,7 +144,8 @@ pub async fn bind(
         "INSERT INTO networkdhcpagentbindings (network_id, dhcp_agent_id, binding_index) VALUES (?, ?, ?)",
         p![network, agent, index],
     )
-    .await?;
+    .await
+    .map_err(raced)?;
     Ok(true)
 }
 

@@ -1,6 +1,6 @@
 //! Which L3 agent runs which router: the one with the fewest routers of those that can.
 
-use super::{Agent, L3, Options, bound, hints, list, moment, on_host};
+use super::{Agent, L3, Options, bound, hints, list, moment, on_host, raced};
 use crate::db::{Stop, Tx, Val, marks};
 use crate::p;
 use serde_json::Value;
@@ -125,7 +125,8 @@ pub async fn bind(tx: &mut Tx, router: &str, agent: &str) -> Result<bool, Stop> 
         "INSERT INTO routerl3agentbindings (router_id, l3_agent_id, binding_index) VALUES (?, ?, 1)",
         p![router, agent],
     )
-    .await?;
+    .await
+    .map_err(raced)?;
     Ok(true)
 }
 

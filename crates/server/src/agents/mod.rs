@@ -148,6 +148,14 @@ async fn bound(
     Ok(tx.all(&sql, &ids).await?.iter().map(|row| (row.text(0), Agent::read(row, 1))).collect())
 }
 
+/// A binding that another server made at the same moment: who lost looks again.
+fn raced(stop: Stop) -> Stop {
+    match stop {
+        Stop::Duplicate(key) => Stop::Retry(format!("another server was first: {key}")),
+        other => other,
+    }
+}
+
 /// The lowest free `binding_index`; none when `wanted` bindings are there already and no more are forced.
 fn vacant_index(taken: &[i64], wanted: usize, forced: bool) -> Option<i64> {
     if taken.len() >= wanted && !forced {
