@@ -51,6 +51,8 @@ every! {
     l2::AgentOptions,
     l2::SecurityGroupOptions,
     l2::ServiceOptions,
+    agent::l2::openvswitch::config::OvsOptions,
+    agent::l2::openvswitch::config::OvsAgentOptions,
 }
 
 /// Options of Neutron, from Juno to 29.0.0, as (section, name). Those that nobody here declares are accepted

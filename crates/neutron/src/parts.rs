@@ -113,6 +113,15 @@ impl Process {
                 l2::run(l2, &way, &here, ready, ended).await.map_err(|e| format!("Linux bridge agent: {e}"))
             });
         }
+        if parts.ovs {
+            let ovs = l2::L2Config::load_openvswitch(config, host).map_err(words)?;
+            let (way, ended) = (self.transport.clone(), ended.clone());
+            self.agents.spawn(async move {
+                let here = ::host::netns::Netns::host();
+                let (ready, _) = watch::channel(false);
+                l2::run(ovs, &way, &here, ready, ended).await.map_err(|e| format!("Open vSwitch agent: {e}"))
+            });
+        }
         if parts.dhcp {
             let options = dhcp::options::Options::load(config, host).map_err(words)?;
             let way = self.transport.clone();

@@ -18,6 +18,8 @@ pub enum Role {
     PeriodicWorkers,
     /// The Linux bridge agent.
     LinuxBridgeAgent,
+    /// The Open vSwitch agent.
+    OpenvswitchAgent,
     /// The L3 agent.
     L3Agent,
     /// The DHCP agent.
@@ -53,6 +55,12 @@ pub const ROLES: &[(Role, &str, &[&str], &str)] = &[
         "what is done regularly about agents that are gone",
     ),
     (Role::LinuxBridgeAgent, "linuxbridge-agent", &["neutron-linuxbridge-agent"], "the Linux bridge agent"),
+    (
+        Role::OpenvswitchAgent,
+        "openvswitch-agent",
+        &["neutron-openvswitch-agent", "neutron-plugin-openvswitch-agent"],
+        "the Open vSwitch agent",
+    ),
     (Role::L3Agent, "l3-agent", &["neutron-l3-agent"], "the L3 agent"),
     (Role::DhcpAgent, "dhcp-agent", &["neutron-dhcp-agent"], "the DHCP agent"),
     (Role::MetadataAgent, "metadata-agent", &["neutron-metadata-agent"], "the metadata agent"),
@@ -76,6 +84,8 @@ pub struct Parts {
     pub periodic: bool,
     /// The Linux bridge agent.
     pub l2: bool,
+    /// The Open vSwitch agent.
+    pub ovs: bool,
     /// The L3 agent.
     pub l3: bool,
     /// The DHCP agent.
@@ -86,8 +96,16 @@ pub struct Parts {
 
 impl Parts {
     /// Nothing yet.
-    const NONE: Parts =
-        Parts { api: false, rpc: false, periodic: false, l2: false, l3: false, dhcp: false, metadata: false };
+    const NONE: Parts = Parts {
+        api: false,
+        rpc: false,
+        periodic: false,
+        l2: false,
+        ovs: false,
+        l3: false,
+        dhcp: false,
+        metadata: false,
+    };
     /// A whole server.
     const SERVER: Parts = Parts { api: true, rpc: true, periodic: true, ..Parts::NONE };
 
@@ -107,6 +125,7 @@ impl Role {
             Role::RpcServer => Parts { rpc: true, ..Parts::NONE },
             Role::PeriodicWorkers => Parts { periodic: true, ..Parts::NONE },
             Role::LinuxBridgeAgent => Parts { l2: true, ..Parts::NONE },
+            Role::OpenvswitchAgent => Parts { ovs: true, ..Parts::NONE },
             Role::L3Agent => Parts { l3: true, ..Parts::NONE },
             Role::DhcpAgent => Parts { dhcp: true, ..Parts::NONE },
             Role::MetadataAgent => Parts { metadata: true, ..Parts::NONE },
@@ -125,6 +144,7 @@ impl Role {
         match self {
             Role::Server | Role::Api | Role::RpcServer | Role::PeriodicWorkers | Role::Db => &["plugin.ini"],
             Role::LinuxBridgeAgent => &["plugins/ml2/linuxbridge_agent.ini"],
+            Role::OpenvswitchAgent => &["plugins/ml2/openvswitch_agent.ini"],
             Role::L3Agent => &["l3_agent.ini"],
             Role::DhcpAgent => &["dhcp_agent.ini"],
             Role::MetadataAgent => &["metadata_agent.ini"],

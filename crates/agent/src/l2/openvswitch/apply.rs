@@ -60,7 +60,14 @@ impl OpenVswitch {
         let runtime = Handle::current();
         let database = Client::start(settings);
         let patience = Duration::from_secs(config.ovs.ovsdb_timeout.max(1));
-        let state = runtime.block_on(database.ready(patience)).map_err(odd)?;
+        let state = runtime.block_on(database.ready(patience)).map_err(|_| {
+            Error::Odd(format!(
+                "[ovs] ovsdb_connection: Open vSwitch's database {} does not answer within {} s; is ovsdb-server \
+                 running?",
+                config.database,
+                patience.as_secs()
+            ))
+        })?;
         let there = facts(&state.replica);
         for (physnet, bridge) in &config.ovs.bridge_mappings {
             if !there.bridges.contains_key(bridge) {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use oslo::config::{Config, Gravity, Opt, Problem};
+use oslo::config::{Config, Gravity, Problem};
 use ovs::Remote;
+
+use crate::l2::config::AgentOptions;
 
 oslo::options! {
     /// Bridges and tunnels of Open vSwitch.
@@ -48,12 +50,6 @@ oslo::options! {
         dont_fragment: bool = true;
         /// Put checksums into the outer headers of tunnel packets.
         tunnel_csum: bool = false;
-        /// Drop ARP and neighbour messages of a port for addresses that are not its own.
-        prevent_arp_spoofing: bool = true;
-        /// Copy the type of service from inner to outer packets.
-        dscp_inherit: bool = false;
-        /// DSCP of tunnel packets.
-        dscp: Option<u8> = None;
     }
 }
 
@@ -137,6 +133,7 @@ impl OvsConfig {
     /// The first value that cannot be, with its place.
     pub fn load(config: &Config, host: &str) -> Result<OvsConfig, Problem> {
         let (ovs, agent) = (OvsOptions::load(config)?, OvsAgentOptions::load(config)?);
+        let common = AgentOptions::load(config)?;
         let wrong = |group: &str, name: &str, text: String| Err(problem(config, group, name, text));
         let database: Remote = match ovs.ovsdb_connection.parse() {
             Ok(remote) => remote,
@@ -151,19 +148,18 @@ impl OvsConfig {
             Remote::Unix(path) => path.parent().map_or_else(|| RUN_DIR.into(), Into::into),
             Remote::Tcp(_) => RUN_DIR.into(),
         };
-        let tunnels = tunnels(config, &ovs, &agent)?;
-        let prevent_arp_spoofing = agent.prevent_arp_spoofing;
+        let tunnels = tunnels(config, &ovs, &agent, &common)?;
+        let prevent_arp_spoofing = common.prevent_arp_spoofing;
         Ok(OvsConfig { host: host.to_owned(), ovs, database, run_dir, tunnels, prevent_arp_spoofing })
-    }
-
-    /// The options as they are declared.
-    #[must_use]
-    pub fn declared() -> Vec<Opt> {
-        [OvsOptions::declared(), OvsAgentOptions::declared()].concat()
     }
 }
 
-fn tunnels(config: &Config, ovs: &OvsOptions, agent: &OvsAgentOptions) -> Result<Option<Tunnels>, Problem> {
+fn tunnels(
+    config: &Config,
+    ovs: &OvsOptions,
+    agent: &OvsAgentOptions,
+    common: &AgentOptions,
+) -> Result<Option<Tunnels>, Problem> {
     let mut types = BTreeSet::new();
     for name in agent.tunnel_types.iter().filter(|name| !name.is_empty()) {
         let Some(kind) = TunnelType::of(name) else {
@@ -187,7 +183,7 @@ fn tunnels(config: &Config, ovs: &OvsOptions, agent: &OvsAgentOptions) -> Result
             return Err(problem(config, "agent", "tunnel_types", text.into()));
         }
     };
-    let tos = agent.dscp.map(|dscp| (u16::from(dscp) << 2).to_string());
+    let tos = common.dscp.map(|dscp| (u16::from(dscp) << 2).to_string());
     Ok(Some(Tunnels {
         local_ip,
         types,
@@ -196,7 +192,7 @@ fn tunnels(config: &Config, ovs: &OvsOptions, agent: &OvsAgentOptions) -> Result
         arp_responder: agent.arp_responder && agent.l2_population,
         dont_fragment: agent.dont_fragment,
         csum: agent.tunnel_csum,
-        tos: if agent.dscp_inherit { Some("inherit".into()) } else { tos },
+        tos: if common.dscp_inherit { Some("inherit".into()) } else { tos },
     }))
 }
 
