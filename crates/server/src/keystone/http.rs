@@ -17,6 +17,8 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 const IDLE_MAX: usize = 8;
 /// How long they are kept.
 const IDLE: Duration = Duration::from_secs(30);
+/// How long a connection may take to be made: a host that is gone must not hold up the next address to try.
+const CONNECT: Duration = Duration::from_secs(5);
 /// How long a service may take to answer where no option says.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -127,7 +129,7 @@ impl Http {
 fn connector(timeout: Duration) -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(timeout));
+    connector.set_connect_timeout(Some(timeout.min(CONNECT)));
     connector
 }
 

@@ -83,6 +83,7 @@ async fn tokens_open_and_their_lack_closes() {
     for headers in [
         vec![],
         vec![("X-Auth-Token", "nonsense")],
+        vec![("X-Auth-Token", "no token")],
         // Identity headers of a client's own are worth nothing.
         vec![("X-Roles", "admin"), ("X-User-Id", "u"), ("X-Project-Id", "p")],
     ] {

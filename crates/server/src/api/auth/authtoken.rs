@@ -18,6 +18,8 @@ const ACCESS_RULES: (&str, &str) = ("OpenStack-Identity-Access-Rules", "1");
 /// This service in access rules, where no option says otherwise.
 const SERVICE_TYPE: &str = "network";
 
+/// The longest token that is asked about, in bytes: Keystone's own are a few hundred.
+const TOKEN_BYTES_MAX: usize = 4096;
 /// How long finding out about a token may take, all tries together.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -138,6 +140,10 @@ impl AuthToken {
     }
 
     async fn known(&self, token: &str, late: bool, now: i64) -> Result<Arc<Identity>, Refusal> {
+        // What cannot be a token costs nobody a question.
+        if token.len() > TOKEN_BYTES_MAX || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Refusal::Unauthorized);
+        }
         // A token that may be late is another question to Keystone; no token holds a blank.
         let key = if late { format!("{token} late") } else { token.to_string() };
         let ask = async || {

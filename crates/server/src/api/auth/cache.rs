@@ -89,6 +89,10 @@ impl Cache {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.fresh(now).is_some());
         }
         if slots.len() >= TOKENS_MAX {
+            // Whoever tries tokens out must not make the valid ones forgotten.
+            slots.retain(|_, slot| matches!(slot.fresh(now), Some(Known::Valid(_))));
+        }
+        if slots.len() >= TOKENS_MAX {
             // All are in use: start anew rather than grow.
             slots.clear();
         }
@@ -155,11 +159,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_does_not_grow_without_end() {
+    async fn it_does_not_grow_without_end_and_keeps_what_is_valid() {
         let cache = Cache::new(300);
+        cache.get("good", 0, async || valid(100)).await;
         for token in 0..TOKENS_MAX + 10 {
             cache.get(&token.to_string(), 0, async || Known::Invalid).await;
         }
         assert!(locked(&cache.slots).len() <= TOKENS_MAX);
+        let asked = AtomicUsize::new(0);
+        let ask = async || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Known::Invalid
+        };
+        assert!(matches!(cache.get("good", 1, ask).await, Known::Valid(_)));
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
     }
 }
