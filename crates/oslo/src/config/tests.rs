@@ -122,3 +122,15 @@ fn differences_are_those_of_values() {
     assert_eq!(one.differences(&other), [pair("DEFAULT", "b"), pair("DEFAULT", "d")]);
     assert_eq!(one.differences(&one), []);
 }
+
+#[test]
+fn a_remark_behind_an_address_is_told_from_nonsense() {
+    use super::value::Value;
+    let read = |text: &str| <std::net::IpAddr as Value>::read(text);
+    assert!(read(" 192.0.2.1 ").is_ok() && read("2001:db8::1").is_ok());
+    assert_eq!(
+        read("192.0.2.1(compute)").unwrap_err(),
+        "\"192.0.2.1(compute)\" is not an IP address; write 192.0.2.1 and nothing after it"
+    );
+    assert_eq!(read("elsewhere").unwrap_err(), "\"elsewhere\" is not an IP address");
+}

@@ -67,7 +67,14 @@ impl Value for String {
 impl Value for IpAddr {
     const KIND: &'static str = "ip address value";
     fn read(text: &str) -> Result<IpAddr, String> {
-        text.trim().parse().map_err(|_| format!("\"{text}\" is not an IP address"))
+        let text = text.trim();
+        text.parse().map_err(|_| {
+            // A remark behind the address is the slip that guides are copied with.
+            let end =
+                text.find(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':').unwrap_or(text.len());
+            let meant = text[..end].parse::<IpAddr>().map(|ip| format!("; write {ip} and nothing after it"));
+            format!("\"{text}\" is not an IP address{}", meant.unwrap_or_default())
+        })
     }
     fn show(&self) -> Option<String> {
         Some(self.to_string())
