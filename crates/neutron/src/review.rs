@@ -28,10 +28,10 @@ pub fn log(role: Role, config: &Config, search: &Search) {
     if let Some(hint) = without_the_shared_file(search) {
         tracing::warn!("{hint}");
     }
-    if role.parts().metadata {
-        if let Some(problem) = secret(config, std::fs::read_to_string(NOVA).ok().as_deref()) {
-            tracing::error!("{problem}");
-        }
+    if role.parts().metadata
+        && let Some(problem) = secret(config, std::fs::read_to_string(NOVA).ok().as_deref())
+    {
+        tracing::error!("{problem}");
     }
 }
 
