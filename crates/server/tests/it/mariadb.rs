@@ -84,10 +84,14 @@ async fn empty(db: &Db) -> Result<(), Stop> {
     let sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
                AND table_type = 'BASE TABLE' AND table_name <> 'neutronrs_schema'";
     let tables = tx.all(sql, p![]).await?;
+    if tables.is_empty() {
+        return Ok(());
+    }
     tx.queue("SET FOREIGN_KEY_CHECKS = 0", p![]).await?;
     for table in tables {
         tx.queue(&format!("DELETE FROM `{}`", table.text(0)), p![]).await?;
     }
+    tx.queue("ALTER TABLE standardattributes AUTO_INCREMENT = 1", p![]).await?;
     tx.queue("SET FOREIGN_KEY_CHECKS = 1", p![]).await?;
     tx.commit().await.map(drop)
 }

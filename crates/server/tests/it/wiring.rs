@@ -177,13 +177,28 @@ impl Cloud {
     async fn hear(&self, method: &str) -> Vec<Heard> {
         for _ in 0..500 {
             if self.heard.lock().unwrap().iter().any(|(_, heard, _)| heard == method) {
-                // What belongs to the same change is sent at once.
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.silence().await;
                 return std::mem::take(&mut *self.heard.lock().unwrap());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("nobody heard {method}: {:?}", self.heard.lock().unwrap())
+    }
+}
+
+impl Cloud {
+    /// What belongs to the same change is sent as soon as the database has said what it needs.
+    async fn silence(&self) {
+        let pause = if crate::mariadb::wanted() { 400 } else { 20 };
+        let mut before = 0;
+        loop {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            let now = self.heard.lock().unwrap().len();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
     }
 }
 
