@@ -220,6 +220,7 @@ struct Update<'a> {
 
 async fn update_one(tx: &mut Tx, update: &Update<'_>) -> Result<Shown, Stop> {
     let Update { rq, shape, id, .. } = *update;
+    tx.lock(shape.resource.table, id).await?;
     let old = visible(rq, tx, shape, id).await?.body(0);
     let nothing = Body::new();
     policy::enforce(rq, tx, shape, Doing::Update, update.changes.unwrap_or(&nothing), Some(&old)).await?;
@@ -257,6 +258,7 @@ struct Delete<'a> {
 
 async fn delete_one(tx: &mut Tx, delete: &Delete<'_>) -> Result<(), Stop> {
     let Delete { rq, shape, id, .. } = *delete;
+    tx.lock(shape.resource.table, id).await?;
     let old = visible(rq, tx, shape, id).await?.body(0);
     policy::enforce(rq, tx, shape, Doing::Delete, &Body::new(), Some(&old)).await?;
     if delete.body {
@@ -287,6 +289,7 @@ struct Act<'a> {
 
 async fn act_on(tx: &mut Tx, act: &Act<'_>) -> Result<Value, Stop> {
     let Act { rq, shape, id, action, body } = *act;
+    tx.lock(shape.resource.table, id).await?;
     let old = visible(rq, tx, shape, id).await?.body(0);
     if !action.policy.is_empty() {
         policy::enforce_rule(rq, tx, action.policy, &old).await?;

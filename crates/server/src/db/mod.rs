@@ -11,6 +11,7 @@ pub mod options;
 pub mod revisions;
 pub mod schema;
 pub mod url;
+mod words;
 
 use crate::fault::Fault;
 use crate::notify::{Change, Committed};
@@ -324,6 +325,7 @@ impl Tx {
     /// As [`Tx::exec`], for callers that say themselves what became of the rows known so far: nothing, or what
     /// they tell [`Tx::known`].
     pub(crate) async fn exec_noted(&mut self, sql: &str, params: &[Val]) -> Result<Done, Stop> {
+        words::storable(params)?;
         self.count(sql);
         match &mut self.arm {
             Arm::Lite(lite) => lite.exec(sql, params),
@@ -351,6 +353,7 @@ impl Tx {
 
     /// As [`Tx::queue`], for callers that say themselves what became of the rows known so far.
     pub(crate) async fn queue_noted(&mut self, sql: &str, params: &[Val]) -> Result<(), Stop> {
+        words::storable(params)?;
         self.count(sql);
         match &mut self.arm {
             Arm::Lite(lite) => lite.exec(sql, params).map(drop),
@@ -393,15 +396,6 @@ impl Tx {
     /// The first row of a statement, if there is one.
     pub async fn opt(&mut self, sql: &str, params: &[Val]) -> Result<Option<Row>, Stop> {
         Ok(self.all(sql, params).await?.into_iter().next())
-    }
-
-    /// The condition that `column` differs from the value of a `?`: NULL is a value like any other, and a
-    /// change of case is a change, although both databases compare without case.
-    pub fn differs(&self, column: &str) -> String {
-        match self.arm {
-            Arm::Lite(_) => format!("{column} IS NOT ? COLLATE BINARY"),
-            Arm::Maria(_) => format!("NOT ({column} <=> BINARY ?)"),
-        }
     }
 
     /// Announces a change: published after the commit, forgotten when the transaction is undone.

@@ -1,6 +1,7 @@
 //! Statements as text with their values in them: what lets many of them travel in one packet.
 
 use super::super::Val;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Appends `sql` with each `?` outside of quotes replaced by the next value. Values left over or missing make
@@ -28,6 +29,12 @@ pub(super) fn append(out: &mut String, sql: &str, params: &[Val]) {
     out.push_str(&sql[plain..]);
 }
 
+/// A text that is compared with utf8mb3 columns: what they cannot hold equals nothing in them.
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
+    let beyond = |character: char| character > '\u{FFFF}';
+    if text.contains(beyond) { Cow::Owned(text.replace(beyond, "\u{FFFD}")) } else { Cow::Borrowed(text) }
+}
+
 /// A value as MySQL's grammar writes it. The session's sql_mode has no NO_BACKSLASH_ESCAPES, and its
 /// character set is UTF-8, where no byte of a longer character looks like a quote.
 fn literal(out: &mut String, value: &Val) {
@@ -38,7 +45,7 @@ fn literal(out: &mut String, value: &Val) {
         }
         Val::Text(text) => {
             out.push('\'');
-            for character in text.chars() {
+            for character in storable(text).chars() {
                 match character {
                     '\'' => out.push_str("\\'"),
                     '\\' => out.push_str("\\\\"),
@@ -72,6 +79,7 @@ mod tests {
             ("SELECT ?", p!["'; DROP TABLE ports; -- "], "SELECT '\\'; DROP TABLE ports; -- '"),
             ("SELECT ?", p!["\\'\0\n\r\u{1a}\"é?"], "SELECT '\\\\\\'\\0\\n\\r\\Z\"é?'"),
             ("SELECT ?, ?", p!["?", "b"], "SELECT '?', 'b'"),
+            ("SELECT ?", p!["a😀"], "SELECT 'a\u{FFFD}'"),
             ("SELECT ?", p![], "SELECT ?"),
         ];
         for (sql, params, wanted) in cases {

@@ -50,6 +50,10 @@ impl MariaTx {
         }
     }
 
+    pub(crate) fn writes(&self) -> bool {
+        self.purpose == Purpose::Write
+    }
+
     pub(crate) async fn exec(&mut self, sql: &str, params: &[Val]) -> Result<Done, Stop> {
         Ok(self.run(sql, params).await?.done)
     }
@@ -278,7 +282,7 @@ fn bound(value: &Val) -> Value {
     match value {
         Val::Null => Value::NULL,
         Val::Int(number) => Value::Int(*number),
-        Val::Text(text) => Value::Bytes(text.clone().into_bytes()),
+        Val::Text(text) => Value::Bytes(text::storable(text).into_owned().into_bytes()),
     }
 }
 

@@ -74,6 +74,8 @@ async fn create(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop>
     }
     check::check(&rq.app.ml2.core, &body, None)?;
     let network = text(&body, "network_id").to_string();
+    // Two that come at the same time must not overlap.
+    tx.lock("networks", &network).await?;
     let row = tx.opt("SELECT mtu FROM networks WHERE id = ?", p![&network]).await?;
     let mtu = row.ok_or_else(|| Fault::NetworkNotFound { net_id: network.clone() })?.int(0);
     if mtu != 0 {

@@ -1,0 +1,43 @@
+//! What the two databases say in different words, and what both must refuse alike.
+
+use super::{Arm, Stop, Tx, Val, schema};
+
+impl Tx {
+    /// Keeps a row as it is until the end of the transaction: whoever wants to change it, delete it, or refer to it anew
+    /// waits. On SQLite, with its one writer, that is always so.
+    ///
+    /// On MariaDB it is queued ([`Tx::queue`]) and costs no round trip; what is read afterwards is what is true.
+    pub async fn lock(&mut self, table: &str, id: &str) -> Result<(), Stop> {
+        match &mut self.arm {
+            Arm::Lite(_) => Ok(()),
+            // What has a view's rows is locked where it is changed.
+            Arm::Maria(maria) if maria.writes() && table != schema::RBAC_POLICIES => {
+                maria
+                    .queue(&format!("SELECT id FROM {table} WHERE id = ? FOR UPDATE"), &[Val::from(id)])
+                    .await
+            }
+            Arm::Maria(_) => Ok(()),
+        }
+    }
+
+    /// The condition that `column` differs from the value of a `?`: NULL is a value like any other, and a
+    /// change of case is a change, although both databases compare without case.
+    pub fn differs(&self, column: &str) -> String {
+        match self.arm {
+            Arm::Lite(_) => format!("{column} IS NOT ? COLLATE BINARY"),
+            Arm::Maria(_) => format!("NOT ({column} <=> BINARY ?)"),
+        }
+    }
+}
+
+/// Refuses text that upstream's columns (utf8mb3) cannot hold, on SQLite too: characters beyond U+FFFF.
+pub(super) fn storable(params: &[Val]) -> Result<(), Stop> {
+    for value in params {
+        if let Val::Text(text) = value
+            && text.bytes().any(|byte| byte >= 0xF0)
+        {
+            return Err(Stop::Value(format!("'{text}' has a character beyond U+FFFF, which is not stored")));
+        }
+    }
+    Ok(())
+}
