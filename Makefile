@@ -13,7 +13,7 @@ AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 
 SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
 LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 
-.PHONY: help setup services build demo guide-liberty tempest chaos interop run stop test check deny bench install sample
+.PHONY: help setup services build demo guide-liberty tempest chaos interop onedb run stop test check deny bench install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -46,6 +46,11 @@ interop: build services ## Agents of Neutron's own in Python on this server: eac
 	@./tools/python-venv tools/neutron-29.lock $(TOOLS)/neutron-29
 	@./tools/python-venv tools/neutron-25.2.3.lock $(TOOLS)/neutron-25.2.3
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab interop
+
+onedb: build services ## One database, two programs: Python Neutron 29 (PyPI, into .tools) and ours take turns on it
+	@./tools/python-venv tools/neutron-29.lock $(TOOLS)/neutron-29
+	@. ./tools/env; folder="$${CARGO_TARGET_DIR:-target}"/release; \
+	"$$folder"/lab with-services -- python3 tests/onedb/run.py "$$folder"/neutron $(TOOLS)/neutron-29
 
 run: build ## The demonstration's cloud, left standing
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab run

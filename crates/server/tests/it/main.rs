@@ -27,6 +27,8 @@ mod policy;
 #[cfg(test)]
 mod ports;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod routers;
 #[cfg(test)]
 mod security_groups;

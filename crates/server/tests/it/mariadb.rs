@@ -95,3 +95,118 @@ async fn empty(db: &Db) -> Result<(), Stop> {
     tx.queue("SET FOREIGN_KEY_CHECKS = 1", p![]).await?;
     tx.commit().await.map(drop)
 }
+
+async fn add(tx: &mut Tx, id: &str) -> Result<(), Stop> {
+    let sql = "INSERT INTO quotas (id, project_id, resource, `limit`) VALUES (?, ?, 'port', 3)";
+    tx.queue(sql, p![id, id]).await
+}
+
+#[tokio::test]
+async fn queued_statements_travel_with_the_next_and_with_the_commit() {
+    let (db, _database) = fresh().await;
+    let mut tx = db.begin().await.unwrap();
+    add(&mut tx, "a'\\").await.unwrap();
+    add(&mut tx, "b").await.unwrap();
+    let sql = "SELECT id, `limit`, (SELECT SUM(`limit`) FROM quotas), NULL FROM quotas WHERE id = ?";
+    let row = tx.opt(sql, p!["a'\\"]).await.unwrap().unwrap();
+    assert_eq!((row.text(0), row.int(1), row.int(2)), ("a'\\".into(), 3, 6), "the read sees what was queued");
+    let alone = tx.opt(sql, p!["a'\\"]).await.unwrap().unwrap();
+    let all = |row: &server::db::Row| (0..4).map(|i| row.value(i)).collect::<Vec<_>>();
+    assert_eq!(all(&alone), all(&row), "prepared or as text, values are the same");
+    add(&mut tx, "c").await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    add(&mut tx, "d").await.unwrap();
+    add(&mut tx, "B").await.unwrap();
+    assert_eq!(tx.flush().await, Err(Stop::Duplicate("PRIMARY".into())), "text compares without case");
+    drop(tx);
+    let mut tx = db.begin().await.unwrap();
+    add(&mut tx, "b").await.unwrap();
+    assert_eq!(tx.commit().await.err(), Some(Stop::Duplicate("PRIMARY".into())));
+    let mut tx = db.read().await.unwrap();
+    let ids = tx.all("SELECT id FROM quotas ORDER BY id", p![]).await.unwrap();
+    assert_eq!(ids.iter().map(|row| row.text(0)).collect::<Vec<_>>(), ["a'\\", "b", "c"]);
+}
+
+/// Ends every connection to the database, as a restart of the server would.
+async fn cut(db: &Db) {
+    let name = db.read().await.unwrap().opt("SELECT DATABASE()", p![]).await.unwrap().unwrap().text(0);
+    lock_out(&name).await.unwrap();
+}
+
+async fn add_one(tx: &mut Tx, id: &str) -> Result<i64, Stop> {
+    let before = tx.opt("SELECT COUNT(*) FROM quotas", p![]).await?.map_or(0, |row| row.int(0));
+    add(tx, id).await?;
+    Ok(before)
+}
+
+#[tokio::test]
+async fn lost_connections_are_replaced() {
+    let (db, _database) = fresh().await;
+    db.write(add_one, "a").await.unwrap();
+    cut(&db).await;
+    let rows = db.read().await.unwrap().all("SELECT id FROM quotas", p![]).await.unwrap();
+    assert_eq!(rows.len(), 1, "who only reads does not notice");
+    cut(&db).await;
+    assert_eq!(db.write(add_one, "b").await.unwrap().0, 1, "nor who begins to write");
+    let mut tx = db.begin().await.unwrap();
+    add_one(&mut tx, "c").await.unwrap();
+    cut(&db).await;
+    let lost = tx.commit().await;
+    assert!(matches!(lost, Err(Stop::Busy(_))), "whether it was committed cannot be known: {:?}", lost.err());
+    assert_eq!(db.write(add_one, "d").await.unwrap().0, 2, "it was not");
+}
+
+/// Two rows, taken in one order or the other.
+struct Crossing {
+    order: [&'static str; 2],
+    meet: tokio::sync::Barrier,
+}
+
+async fn cross(
+    tx: &mut Tx,
+    input: &(std::sync::Arc<Crossing>, bool, std::sync::atomic::AtomicU32),
+) -> Result<(), Stop> {
+    let (crossing, turned, tries) = input;
+    let [first, second] = crossing.order;
+    let (first, second) = if *turned { (second, first) } else { (first, second) };
+    tx.exec("UPDATE quotas SET `limit` = `limit` + 1 WHERE id = ?", p![first]).await?;
+    if tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+        crossing.meet.wait().await;
+    }
+    tx.exec("UPDATE quotas SET `limit` = `limit` + 1 WHERE id = ?", p![second]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deadlock_is_run_again() {
+    let (db, _database) = fresh().await;
+    for id in ["a", "b"] {
+        db.write(add_one, id).await.unwrap();
+    }
+    let crossing = std::sync::Arc::new(Crossing { order: ["a", "b"], meet: tokio::sync::Barrier::new(2) });
+    let (one, other) = ((crossing.clone(), false, 0.into()), (crossing, true, 0.into()));
+    let (one, other) = tokio::join!(db.write(cross, &one), db.write(cross, &other));
+    one.unwrap();
+    other.unwrap();
+    let rows = db.read().await.unwrap().all("SELECT `limit` FROM quotas", p![]).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.int(0)).collect::<Vec<_>>(), [5, 5]);
+}
+
+#[tokio::test]
+async fn tables_of_another_release_are_refused_with_what_helps() {
+    let (db, _database) = fresh().await;
+    let mut tx = db.begin().await.unwrap();
+    tx.exec("UPDATE alembic_version SET version_num = 'kilo' WHERE version_num = '5c85685d616d'", p![])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let refused = db.prepare(Make::WhenEmpty).await.unwrap_err().words();
+    assert!(
+        refused.contains("c7f8d9e0f1a2 and kilo") && refused.contains("neutron-db-manage upgrade heads"),
+        "{refused}"
+    );
+    empty(&db).await.unwrap();
+    let refused = db.prepare(Make::Never).await.unwrap_err().words();
+    assert!(refused.contains("upgrade head"), "{refused}");
+}

@@ -1,0 +1,27 @@
+"""Python Neutron's API on a port of the loopback, without Keystone: identity headers count as they come.
+
+    OS_NEUTRON_CONFIG_DIR=FOLDER OS_NEUTRON_CONFIG_FILES=neutron.conf serve.py PORT
+"""
+import socketserver
+import sys
+from wsgiref import simple_server
+
+PORT = int(sys.argv.pop(1))
+
+
+class Server(socketserver.ThreadingMixIn, simple_server.WSGIServer):
+    daemon_threads = True
+
+
+class Quiet(simple_server.WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def main():
+    from neutron.wsgi.api import application
+    server = simple_server.make_server('127.0.0.1', PORT, application, Server, Quiet)
+    server.serve_forever()
+
+
+main()
