@@ -128,14 +128,12 @@ impl Made<'_> {
 impl Read {
     /// How a value that is written will be read; none where the column makes something else of it.
     pub(super) fn written(&self, value: &Val) -> Option<Cell> {
-        let kept = match (self, value) {
-            (_, Val::Null) => true,
-            (Read::Column(Kind::Bool | Kind::Int) | Read::Side(Kind::Bool | Kind::Int, _), Val::Int(_)) => {
-                true
-            }
-            (Read::Column(Kind::Text) | Read::Side(Kind::Text, _) | Read::Zulu, Val::Text(_)) => true,
-            _ => false,
-        };
+        let kept = matches!(
+            (self, value),
+            (_, Val::Null)
+                | (Read::Column(Kind::Bool | Kind::Int) | Read::Side(Kind::Bool | Kind::Int, _), Val::Int(_))
+                | (Read::Column(Kind::Text) | Read::Side(Kind::Text, _) | Read::Zulu, Val::Text(_))
+        );
         kept.then(|| self.cell(&mut std::iter::once(value.clone())))
     }
 
