@@ -39,8 +39,10 @@ pub fn ask(site: &Site, instance: &Instance) -> Result<String, String> {
     let log = site.controller.daemon_log("nova", 100);
     let asked = format!("instance={}", instance.plug.device);
     let line = log.lines().rfind(|line| line.contains(&asked)).unwrap_or_default();
-    let from = format!("for={}", instance.ipv4());
-    if said.trim() == instance.plug.device && line.ends_with("signature=true") && line.contains(&from) {
+    // haproxy, which Python's agents ask through, listens on both families at once.
+    let from = ["for=", "for=::ffff:"].map(|start| format!("{start}{} ", instance.ipv4()));
+    let known = from.iter().any(|from| line.contains(from.as_str()));
+    if said.trim() == instance.plug.device && line.ends_with("signature=true") && known {
         Ok(format!("{}\n{line}", said.trim()))
     } else {
         Err(format!("{said}\n{log}\n{}", site.logs(10)))

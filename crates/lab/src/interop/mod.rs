@@ -144,10 +144,10 @@ fn take_over(site: &Site, agent: &Agent, theirs: bool) -> Result<(), String> {
 /// for whatever was there already, and the agent goes on.
 fn sound(host: &Host, agent: &Agent) -> Result<(), String> {
     let log = host.daemon_log(&agent.python(), LOG_LINES);
-    let bad = |line: &&str| line.contains(" ERROR ") || line.contains(" CRITICAL ");
-    // Options are written down, and the format of errors is one.
-    let meant = |line: &&str| bad(line) && !line.contains("logging_exception_prefix");
-    let lines: Vec<&str> = log.lines().filter(meant).take(40).collect();
+    // Options are written down as well, and some speak of errors.
+    let bad =
+        |line: &&str| (line.contains(" ERROR ") || line.contains(" CRITICAL ")) && !line.contains(" DEBUG ");
+    let lines: Vec<&str> = log.lines().filter(bad).take(40).collect();
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
 }
 

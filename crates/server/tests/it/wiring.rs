@@ -337,6 +337,11 @@ async fn a_dhcp_agent_serves_its_network() {
     let port = cloud.plugin("create_dhcp_port", json!({"host": "one", "port": {"port": wanted}})).await;
     let id = port["id"].as_str().unwrap();
     assert_eq!((&port["device_owner"], &port["binding:host_id"]), (&json!("network:dhcp"), &json!("one")));
+    // Agents of 2014 name the device, and tell of leases.
+    let by_device = json!({"network_id": network, "device_id": device, "host": "one"});
+    assert_eq!(cloud.plugin("get_dhcp_port", by_device.clone()).await["id"], *id);
+    assert_eq!(cloud.plugin("get_dhcp_port", json!({"port_id": id})).await["id"], *id);
+    assert_eq!(cloud.plugin("update_lease_expiration", by_device).await, Value::Null);
     let infos = cloud.plugin("get_active_networks_info", json!({"host": "one"})).await;
     let infos: Vec<NetworkInfo> = serde_json::from_value(infos).unwrap();
     assert_eq!((infos.len(), infos[0].subnets.len(), infos[0].ports.len()), (1, 1, 1));
