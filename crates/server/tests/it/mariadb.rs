@@ -17,7 +17,8 @@ pub fn wanted() -> bool {
 #[test]
 fn every_test_holds_on_mariadb() {
     let done = Command::new(std::env::current_exe().unwrap())
-        .args(["--skip", "every_test_holds_on_mariadb"])
+        // Those of the policy put one filled store in place again and again, as a file.
+        .args(["--skip", "every_test_holds_on_mariadb", "--skip", "policy::"])
         .env(STORE, "mariadb")
         .output()
         .unwrap();
