@@ -41,6 +41,8 @@ const NOVA_TIMEOUT: Duration = Duration::from_secs(60);
 /// # Errors
 /// When an option asks for what cannot be done, or the socket cannot be opened.
 pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<()> {
+    // What is refused is refused before anything is made.
+    let nova = Client::builder(TokioExecutor::new()).build(connector(&options)?);
     let socket = listen(&options)?;
     let state = AgentState {
         binary: "neutron-metadata-agent",
@@ -59,7 +61,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
     let reports = report_for_ever(transport, state, Counters::default(), interval, || {});
     let proxy = Arc::new(Proxy {
         lookup: Lookup::new(Plugin::new(transport.client(), PLUGIN_TOPIC)),
-        nova: Client::builder(TokioExecutor::new()).build(connector(&options)?),
+        nova,
         options,
     });
     tokio::select! {
