@@ -62,7 +62,7 @@ demo  bare      POST ports {"port": {"network_id": "$net", "fixed_ips": [], "adm
 admin trusted   POST ports {"port": {"network_id": "$vlan", "name": "trusted", "port_security_enabled": false, "security_groups": [], "project_id": "$DEMO"}}
 demo  onnosec   POST ports {"port": {"network_id": "$nosec"}}
 demo  router    POST routers {"router": {"name": "router", "description": "r", "external_gateway_info": {"network_id": "$ext"}}}
-admin fixed     POST routers {"router": {"name": "fixed", "project_id": "$DEMO", "external_gateway_info": {"network_id": "$ext", "enable_snat": false, "external_fixed_ips": [{"ip_address": "203.0.113.60"}]}}}
+admin fixed     POST routers {"router": {"name": "fixed", "project_id": "$DEMO", "external_gateway_info": {"network_id": "$ext", "enable_snat": false, "external_fixed_ips": [{"ip_address": "203.0.113.206"}]}}}
 demo  -         PUT routers/$router/add_router_interface {"subnet_id": "$sub"}
 demo  -         PUT routers/$router/add_router_interface {"subnet_id": "$sub6"}
 demo  via       POST ports {"port": {"network_id": "$nosec", "name": "via", "fixed_ips": [{"subnet_id": "$pooled"}]}}
@@ -70,7 +70,7 @@ demo  -         PUT routers/$router/add_router_interface {"port_id": "$via"}
 demo  -         PUT routers/$router {"router": {"routes": [{"destination": "172.20.0.0/16", "nexthop": "10.1.0.5"}]}}
 demo  fip1      POST floatingips {"floatingip": {"floating_network_id": "$ext", "port_id": "$vm1", "description": "web"}}
 demo  fip2      POST floatingips {"floatingip": {"floating_network_id": "$ext"}}
-admin fip3      POST floatingips {"floatingip": {"floating_network_id": "$ext", "project_id": "$DEMO", "floating_ip_address": "203.0.113.88", "port_id": "$vm2", "fixed_ip_address": "10.1.0.77"}}
+admin fip3      POST floatingips {"floatingip": {"floating_network_id": "$ext", "project_id": "$DEMO", "floating_ip_address": "203.0.113.208", "port_id": "$vm2", "fixed_ip_address": "10.1.0.77"}}
 admin grant1    POST rbac-policies {"rbac_policy": {"object_type": "network", "object_id": "$net", "action": "access_as_shared", "target_tenant": "$ALT"}}
 demo  grant2    POST rbac-policies {"rbac_policy": {"object_type": "security_group", "object_id": "$group", "action": "access_as_shared", "target_tenant": "$ALT"}}
 admin grant3    POST rbac-policies {"rbac_policy": {"object_type": "network", "object_id": "$nosec", "action": "access_as_external", "target_tenant": "$ALT"}}
