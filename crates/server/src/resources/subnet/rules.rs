@@ -237,7 +237,11 @@ async fn add_auto_addresses(
         let Some(at) = candidates.iter().position(|c| c.id == subnet) else { continue };
         let want = [plan::Want::Auto(at, plan::eui64(cidr, mac))];
         // Agents are told by what differs, and that is the address.
-        let before = port::get(rq, tx, &id).await?;
+        let before = match port::get(rq, tx, &id).await {
+            // It went since the list was read.
+            Err(Stop::Fault(Fault::PortNotFound { .. })) => continue,
+            read => read?,
+        };
         match take::take(rq, tx, network, &id, &candidates, &want).await {
             Ok(_) => port::touch(rq, tx, &id, before).await?,
             // Two ports may make one address of MAC addresses that differ only in other networks.
