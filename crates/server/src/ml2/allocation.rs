@@ -1,13 +1,14 @@
 //! Which segmentation ids are taken: upstream's allocation tables, kept in step with the configured ranges.
 
-use crate::db::{Done, Stop, Tx, marks};
+use crate::db::{Done, Stop, Tx, Val};
 use crate::fault::Fault;
 use crate::ml2::options::Ml2;
 use crate::ml2::segment::{Kind, Wanted};
 use crate::p;
 
-/// Rows written by one statement when a table is filled.
-const ROWS_PER_STATEMENT: usize = 500;
+/// When a table is filled, one statement writes at most the square of this: databases bound how deep a
+/// recursion goes (1,000), not how many rows two of them make.
+const SIDE: i64 = 256;
 
 /// The table of a tunnel type and its column.
 fn tunnel_table(kind: Kind) -> Option<(&'static str, &'static str)> {
@@ -62,31 +63,44 @@ async fn sync_ids(
     ranges: &[(i64, i64)],
 ) -> Result<(), Stop> {
     let only = if physical.is_some() { "physical_network = ?" } else { "? IS NULL" };
-    let rows = tx.all(&format!("SELECT {column}, allocated FROM {table} WHERE {only}"), p![physical]).await?;
-    let there: std::collections::BTreeMap<i64, bool> = rows.iter().map(|r| (r.int(0), r.flag(1))).collect();
-    let inside = |id: &i64| ranges.iter().any(|(low, high)| low <= id && id <= high);
-    let surplus: Vec<i64> =
-        there.iter().filter(|(id, taken)| !**taken && !inside(id)).map(|(id, _)| *id).collect();
-    for ids in surplus.chunks(ROWS_PER_STATEMENT) {
-        let sql = format!(
-            "DELETE FROM {table} WHERE {only} AND allocated = 0 AND {column} IN ({})",
-            marks(ids.len())
-        );
-        let params: Vec<_> =
-            std::iter::once(physical.into()).chain(ids.iter().map(|id| (*id).into())).collect();
-        tx.exec(&sql, &params).await?;
+    let outside = vec![format!("NOT {column} BETWEEN ? AND ?"); ranges.len()];
+    let outside =
+        std::iter::once("allocated = 0".to_string()).chain(outside).collect::<Vec<_>>().join(" AND ");
+    let bounds = ranges.iter().flat_map(|(low, high)| [Val::from(*low), Val::from(*high)]);
+    let params: Vec<Val> = std::iter::once(physical.into()).chain(bounds).collect();
+    tx.exec(&format!("DELETE FROM {table} WHERE {only} AND {outside}"), &params).await?;
+    for (low, high) in ranges {
+        let sql = format!("SELECT count(*) FROM {table} WHERE {only} AND {column} BETWEEN ? AND ?");
+        let there = tx.opt(&sql, p![physical, *low, *high]).await?.map_or(0, |row| row.int(0));
+        if there <= high - low {
+            fill(tx, table, column, physical, (*low, *high)).await?;
+        }
     }
-    let wanted: std::collections::BTreeSet<i64> =
-        ranges.iter().flat_map(|(low, high)| *low..=*high).collect();
-    let missing: Vec<i64> = wanted.into_iter().filter(|id| !there.contains_key(id)).collect();
-    for ids in missing.chunks(ROWS_PER_STATEMENT) {
-        let (names, one) =
-            if physical.is_some() { ("physical_network, ", "(?, ?, 0)") } else { ("", "(?, 0)") };
-        let rows = vec![one; ids.len()].join(", ");
-        let sql = format!("INSERT INTO {table} ({names}{column}, allocated) VALUES {rows}");
-        let params: Vec<_> =
-            ids.iter().flat_map(|id| physical.map(Into::into).into_iter().chain([(*id).into()])).collect();
+    Ok(())
+}
+
+/// Adds the ids of a range that are not there, which may be millions: the database counts them.
+async fn fill(
+    tx: &mut Tx,
+    table: &str,
+    column: &str,
+    physical: Option<&str>,
+    (low, high): (i64, i64),
+) -> Result<(), Stop> {
+    let (name, value) = if physical.is_some() { ("physical_network, ", "?, ") } else { ("", "") };
+    let same = if physical.is_some() { "t.physical_network = ? AND " } else { "" };
+    let sql = format!(
+        "INSERT INTO {table} ({name}{column}, allocated) \
+         WITH RECURSIVE k (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM k WHERE n < {SIDE} - 1) \
+         SELECT {value}i.id, 0 FROM (SELECT ? + a.n * {SIDE} + b.n AS id FROM k AS a CROSS JOIN k AS b) AS i \
+         WHERE i.id <= ? AND NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same}t.{column} = i.id)"
+    );
+    let mut from = low;
+    while from <= high {
+        let named = || physical.map(Val::from).into_iter();
+        let params: Vec<Val> = named().chain([from.into(), high.into()]).chain(named()).collect();
         tx.exec(&sql, &params).await?;
+        from += SIDE * SIDE;
     }
     Ok(())
 }
