@@ -127,8 +127,10 @@ impl LiteTx {
         let mut rows = statement.query(params_from_iter(params)).map_err(|e| with_statement(e, sql))?;
         let mut all = Vec::new();
         while let Some(row) = rows.next().map_err(|e| with_statement(e, sql))? {
-            let cells =
-                (0..width).map(|i| row.get_ref(i).map(val)).collect::<Result<_, _>>().map_err(stop)?;
+            let mut cells = Vec::with_capacity(width);
+            for column in 0..width {
+                cells.push(val(row.get_ref(column).map_err(stop)?));
+            }
             all.push(Row(cells));
         }
         Ok(all)
@@ -167,9 +169,10 @@ fn val(value: ValueRef<'_>) -> Val {
         ValueRef::Null => Val::Null,
         ValueRef::Integer(number) => Val::Int(number),
         ValueRef::Real(number) => Val::Int(number as i64),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            Val::Text(String::from_utf8_lossy(bytes).into_owned())
-        }
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Val::Text(match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_string(),
+            Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+        }),
     }
 }
 

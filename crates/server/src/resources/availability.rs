@@ -96,12 +96,12 @@ fn fill<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Resu
         let used: HashMap<String, i64> = counted.iter().map(|row| (row.text(0), row.int(1))).collect();
         let subnets = by_first(rows);
         for (at, network) in networks.iter().enumerate() {
-            let own = subnets.get(network).map(Vec::as_slice).unwrap_or_default();
+            let own = subnets.get(network);
             let (mut used_ips, mut total_ips, mut shown) = (0, 0u128, Vec::new());
             for row in own {
                 let id = row.text(1);
                 let taken = used.get(&id).copied().unwrap_or_default();
-                let all = total(pools.get(&id).map(Vec::as_slice).unwrap_or_default(), &row.text(4));
+                let all = total(pools.get(&id), &row.text(4));
                 used_ips += taken;
                 total_ips = total_ips.saturating_add(all);
                 let about = json!({"subnet_id": id, "subnet_name": row.text(2), "ip_version": row.int(3),

@@ -56,7 +56,7 @@ pub(super) fn addresses<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> F
         let option = rq.app.ml2.core.dns_domain.as_str();
         let sql = "SELECT port_id, dns_name, current_dns_domain FROM portdnses WHERE port_id";
         let named = by_first(among(tx, sql, &own_ids, "").await?);
-        let row = |at: usize| own_ids.get(at).and_then(|id| named.get(id)).and_then(|rows| rows.first());
+        let row = |at: usize| own_ids.get(at).and_then(|id| named.get(id).first());
         let name = |at: usize| row(at).map(|r| r.str(1)).unwrap_or_default();
         fill(page, "dns_name", &named, |at, _| Cell::Text(name(at).to_string()));
         fill(page, "dns_assignment", &addresses, |at, own| {

@@ -9,9 +9,10 @@ use crate::fault::Fault;
 use crate::p;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::resources::rows::{self, among, by_first, ids};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// `security_groups` of ports.
 pub const SECURITY_GROUPS: Attr = Attr::new("security_groups")
@@ -25,9 +26,6 @@ pub const ON_PORT: Hook = Hook { resource: "port", stored: port_stored };
 /// A project with a network has a default group.
 pub const ON_NETWORK: Hook = Hook { resource: "network", stored: network_stored };
 
-/// Ids in one `IN (…)`.
-const PORTS_PER_STATEMENT_MAX: usize = 500;
-
 fn filter(_: Rq<'_>, groups: &[String]) -> Result<Condition, Fault> {
     let sql = format!(
         "ports.id IN (SELECT port_id FROM securitygroupportbindings WHERE security_group_id IN ({}))",
@@ -38,22 +36,9 @@ fn filter(_: Rq<'_>, groups: &[String]) -> Result<Condition, Fault> {
 
 fn fill<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Result<(), Stop>> {
     Box::pin(async move {
-        let ids: Vec<String> = page.column("id").into_iter().map(str::to_string).collect();
-        let mut groups: HashMap<String, Vec<String>> = HashMap::new();
-        for ids in ids.chunks(PORTS_PER_STATEMENT_MAX) {
-            let sql = format!(
-                "SELECT port_id, security_group_id FROM securitygroupportbindings WHERE port_id IN ({}) ORDER BY security_group_id",
-                marks(ids.len())
-            );
-            let params: Vec<Val> = ids.iter().map(Val::from).collect();
-            for row in tx.all(&sql, &params).await? {
-                groups.entry(row.text(0)).or_default().push(row.text(1));
-            }
-        }
-        for (row, id) in ids.iter().enumerate() {
-            let own = Value::from(groups.remove(id).unwrap_or_default());
-            page.set(row, "security_groups", Cell::Json(own.to_string()));
-        }
+        let sql = "SELECT port_id, security_group_id FROM securitygroupportbindings WHERE port_id";
+        let rows = by_first(among(tx, sql, &ids(page), "ORDER BY port_id, security_group_id").await?);
+        rows::fill(page, "security_groups", &rows, |_, own| rows::texts(own, 1));
         Ok(())
     })
 }
