@@ -11,6 +11,7 @@ It is run by the Python of the environment that tools/tempest.lock describes.
 """
 
 import configparser
+import io
 import json
 import os
 import pathlib
@@ -147,11 +148,10 @@ class Outcomes:
         elif plain(name) in self.names:
             self.of[plain(name)] = (status, words)
 
-    def read(self, path):
+    def read(self, stream):
         result = testtools.StreamToDict(self.take)
         result.startTestRun()
-        with open(path, "rb") as stream:
-            subunit.ByteStreamToStreamResult(stream, non_subunit_name="stdout").run(result)
+        subunit.ByteStreamToStreamResult(io.BytesIO(stream), non_subunit_name="stdout").run(result)
         result.stopTestRun()
 
     def report(self, folder):
@@ -191,7 +191,8 @@ class Stestr:
         run = ["stestr", "run", "--concurrency", "2", "--load-list", str(self.folder / "wanted")]
         with open(self.folder / "stestr.log", "w") as log:
             subprocess.run(run, cwd=self.folder, env=self.env, stdout=log, stderr=log, timeout=3600)
-        return self.folder / ".stestr" / "0"
+        # What is kept is an older form of the stream.
+        return subprocess.check_output(["stestr", "last", "--subunit"], cwd=self.folder, env=self.env)
 
 
 def main():
