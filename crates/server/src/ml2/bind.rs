@@ -135,7 +135,11 @@ async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<Option<Page>
     let (vif_type, details) = match decision {
         Decision::Failed { .. } => (FAILED, String::new()),
         Decision::Bound { driver, .. } => {
-            (driver.vif_type(), Value::Object(driver.vif_details(rq.app.ml2.port_filter)).to_string())
+            let of_driver = waiting.agents.iter().find(|(mechanism, _)| mechanism == driver);
+            let details = of_driver
+                .and_then(|(_, agent)| agent.as_ref())
+                .map(|agent| driver.vif_details(rq.app.ml2.port_filter, agent));
+            (driver.vif_type(), Value::Object(details.unwrap_or_default()).to_string())
         }
     };
     let before = store::get(rq, tx, &PORT, port).await?;
