@@ -13,7 +13,7 @@ AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 
 SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
 LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 
-.PHONY: help setup services build demo guide-liberty tempest chaos interop onedb run stop test check deny bench install sample
+.PHONY: help setup services build demo guide-liberty tempest chaos interop onedb run stop test check deny bench bench-against-python install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -72,6 +72,12 @@ deny: setup ## Licences, bans and sources of the dependencies
 
 bench: build ## The table of figures
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab bench
+
+bench-against-python: build services ## The same requests to Python Neutron 29, on the same MariaDB and Keystone, in one run
+	@./tools/setup python3-dev
+	@./tools/python-venv tools/neutron.lock $(TOOLS)/neutron
+	@. ./tools/env; LAB_DURABILITY=disk "$${CARGO_TARGET_DIR:-target}"/release/lab with-services -- \
+		"$${CARGO_TARGET_DIR:-target}"/release/lab bench --against-python
 
 install: ## The program, its names, units and samples: make install [DESTDIR=…] after make build
 	@. ./tools/env; ./tools/install "$${CARGO_TARGET_DIR:-target}"/release/neutron "$(DESTDIR)"

@@ -4,7 +4,7 @@ use lab::host::Life;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--quick]
+const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--against-python] [--quick]
        lab guide-liberty [printed|mended|provider]
        lab chaos | interop
        lab tempest [PATTERN]
@@ -49,6 +49,7 @@ fn main() -> ExitCode {
             number(pid).and_then(|pid| lab::tools::relay(listen, pid, connect))
         }
         ["bench-inside", what, dir] => bench_inside(what, dir),
+        ["bench", "--against-python", rest @ ..] => against(rest.contains(&"--quick")),
         ["bench", rest @ ..] => bench(rest.contains(&"--quick")),
         _ => Err(std::io::Error::other(USAGE)),
     };
@@ -95,6 +96,12 @@ fn bench_inside(what: &str, dir: &str) -> std::io::Result<()> {
 fn bench(quick: bool) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let table = runtime.block_on(lab::bench::run(&std::env::current_exe()?, &neutron()?, quick))?;
+    std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{table}"))
+}
+
+fn against(quick: bool) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let table = runtime.block_on(lab::bench::against::run(&neutron()?, quick))?;
     std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{table}"))
 }
 

@@ -168,7 +168,7 @@ fn command(neutron: &Path, server: &Server) -> io::Result<Duration> {
     Ok(median(&mut times))
 }
 
-fn failed(run: &Run) -> String {
+pub(super) fn failed(run: &Run) -> String {
     if run.errors == 0 { String::new() } else { format!(", {} FAILED", run.errors) }
 }
 

@@ -9,8 +9,11 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// One kept connection to a server.
 pub struct Connection {
-    stream: BufReader<TcpStream>,
+    /// None once the server has said that it closes.
+    stream: Option<BufReader<TcpStream>>,
     host: String,
+    /// What every request says besides its own: `Host`, the token.
+    head: String,
 }
 
 /// An answer.
@@ -20,50 +23,72 @@ pub struct Answer {
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
+    /// `X-Subject-Token`: Keystone's.
+    pub token: Option<String>,
 }
 
 impl Connection {
     /// Connects to `host:port`.
     pub async fn open(host: &str) -> io::Result<Connection> {
-        let stream = TcpStream::connect(host).await?;
-        stream.set_nodelay(true)?;
-        Ok(Connection { stream: BufReader::with_capacity(1 << 16, stream), host: host.to_string() })
+        Connection::open_as(host, "").await
+    }
+
+    /// Connects to `host:port` as whose token that is; none where it is empty.
+    pub async fn open_as(host: &str, token: &str) -> io::Result<Connection> {
+        let token = if token.is_empty() { String::new() } else { format!("X-Auth-Token: {token}\r\n") };
+        let head = format!("Host: {host}\r\n{token}");
+        Ok(Connection { stream: Some(connect(host).await?), host: host.to_string(), head })
     }
 
     /// Sends one request and reads its answer.
     pub async fn send(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}",
-            self.host
+            "{method} {path} HTTP/1.1\r\n{}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}",
+            self.head
         );
-        self.stream.get_mut().write_all(request.as_bytes()).await?;
-        self.answer().await
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => connect(&self.host).await?,
+        };
+        stream.get_mut().write_all(request.as_bytes()).await?;
+        let (answer, lasts) = answer(&mut stream).await?;
+        self.stream = lasts.then_some(stream);
+        Ok(answer)
     }
+}
 
-    async fn answer(&mut self) -> io::Result<Answer> {
-        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
-        let mut line = String::new();
-        self.stream.read_line(&mut line).await?;
-        let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| wrong(&line))?;
-        let mut length = 0usize;
-        loop {
-            line.clear();
-            self.stream.read_line(&mut line).await?;
-            if line.trim_end().is_empty() {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().map_err(|_| wrong(&line))?;
-            }
+async fn connect(host: &str) -> io::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(host).await?;
+    stream.set_nodelay(true)?;
+    Ok(BufReader::with_capacity(1 << 16, stream))
+}
+
+/// Reads an answer; whether the connection lasts.
+async fn answer(stream: &mut BufReader<TcpStream>) -> io::Result<(Answer, bool)> {
+    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| wrong(&line))?;
+    let (mut length, mut lasts, mut token) = (0usize, true, None);
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await?;
+        if line.trim_end().is_empty() {
+            break;
         }
-        if length > ANSWER_BYTES_MAX {
-            return Err(wrong("the answer is too long"));
+        let Some((name, value)) = line.split_once(':') else { continue };
+        match (name.to_ascii_lowercase().as_str(), value.trim()) {
+            ("content-length", value) => length = value.parse().map_err(|_| wrong(&line))?,
+            ("connection", value) => lasts = !value.eq_ignore_ascii_case("close"),
+            ("x-subject-token", value) => token = Some(value.to_string()),
+            _ => {}
         }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).await?;
-        Ok(Answer { status, body })
     }
+    if length > ANSWER_BYTES_MAX {
+        return Err(wrong("the answer is too long"));
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    Ok((Answer { status, body, token }, lasts))
 }

@@ -42,11 +42,22 @@ pub async fn run(
     count: usize,
     request: impl Fn(usize) -> Request + Send + Sync + 'static,
 ) -> io::Result<Run> {
+    run_as(host, "", concurrency, count, request).await
+}
+
+/// As [`run`], as whose token that is.
+pub async fn run_as(
+    host: &str,
+    token: &str,
+    concurrency: usize,
+    count: usize,
+    request: impl Fn(usize) -> Request + Send + Sync + 'static,
+) -> io::Result<Run> {
     let next = Arc::new(AtomicUsize::new(0));
     let request = Arc::new(request);
     let mut connections = Vec::new();
     for _ in 0..concurrency {
-        connections.push(Connection::open(host).await?);
+        connections.push(Connection::open_as(host, token).await?);
     }
     let start = Instant::now();
     let tasks: Vec<_> = connections

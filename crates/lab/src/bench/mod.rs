@@ -1,8 +1,11 @@
 //! The benchmark: a compiled load generator and the table of figures it prints.
 
+pub mod against;
 pub mod api;
+pub mod bare;
 pub mod http;
 pub mod load;
+pub mod pair;
 pub mod process;
 pub mod table;
 pub mod wiring;
