@@ -59,11 +59,8 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
     };
     let interval = Duration::from_secs(options.report_interval.max(1));
     let reports = report_for_ever(transport, state, Counters::default(), interval, || {});
-    let proxy = Arc::new(Proxy {
-        lookup: Lookup::new(Plugin::new(transport.client(), PLUGIN_TOPIC)),
-        nova,
-        options,
-    });
+    let proxy =
+        Arc::new(Proxy { lookup: Lookup::new(Plugin::new(transport.client(), PLUGIN_TOPIC)), nova, options });
     tokio::select! {
         () = reports => Ok(()),
         () = accept_for_ever(socket, proxy) => Ok(()),
