@@ -1,12 +1,12 @@
-"""Python Neutron's API on a port of the loopback, without Keystone: identity headers count as they come.
+"""Python Neutron's API on a port of the loopback, or of another address.
 
-    OS_NEUTRON_CONFIG_DIR=FOLDER OS_NEUTRON_CONFIG_FILES=neutron.conf serve.py PORT
+    OS_NEUTRON_CONFIG_DIR=FOLDER OS_NEUTRON_CONFIG_FILES=neutron.conf serve.py [ADDRESS:]PORT
 """
 import socketserver
 import sys
 from wsgiref import simple_server
 
-PORT = int(sys.argv.pop(1))
+ADDRESS, _, PORT = sys.argv.pop(1).rpartition(':')
 
 
 class Server(socketserver.ThreadingMixIn, simple_server.WSGIServer):
@@ -20,7 +20,7 @@ class Quiet(simple_server.WSGIRequestHandler):
 
 def main():
     from neutron.wsgi.api import application
-    server = simple_server.make_server('127.0.0.1', PORT, application, Server, Quiet)
+    server = simple_server.make_server(ADDRESS or '127.0.0.1', int(PORT), application, Server, Quiet)
     server.serve_forever()
 
 

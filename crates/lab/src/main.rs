@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--against-python] [--quick]
        lab guide-liberty [printed|mended|provider]
-       lab chaos | interop
+       lab chaos
+       lab interop [WORDS OF A PART'S TITLE]
        lab tempest [PATTERN]
        lab services up|down|env
        lab with-services -- COMMAND...
@@ -40,9 +41,10 @@ fn main() -> ExitCode {
             all_well(lab::guide::run(only), "the guide does not work as it should")
         }
         ["chaos"] => all_well(lab::chaos::run(), "something was lost"),
-        ["interop"] => {
-            all_well(lab::interop::run(), "agents of one kind did not work with the other's server")
-        }
+        ["interop", only @ ..] => all_well(
+            lab::interop::run(only.first().copied().unwrap_or_default()),
+            "agents of one kind did not work with the other's server",
+        ),
         ["talk-serve", port] => number(port).and_then(lab::tools::talk_serve),
         ["talk-to", address] => lab::tools::talk_to(address),
         ["relay", listen, pid, connect] => {

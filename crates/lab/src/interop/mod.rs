@@ -1,95 +1,167 @@
-//! `lab interop`: agents of Neutron's own in Python on this project's server, on the guide's two machines. Each is
-//! put in the place of ours under flood ping, all together serve new instances, and each makes room for ours again.
+//! `lab interop`: agents of Neutron's own in Python on this project's server, and this project's agents on servers of
+//! Neutron's own, on the guide's two machines. Each agent is put in the place of the other kind's under flood ping, all
+//! together serve new instances, and each makes room for the other again.
 
+mod checks;
 mod python;
+mod server;
 
 use std::time::Duration;
 
 use crate::chaos::flood::Flood;
 use crate::cloud::{CONTROLLER, INTERNET, Programs};
-use crate::guide::instances::{default_group, demo_project, leased};
-use crate::guide::metadata;
-use crate::host::Host;
-use crate::instance::{Instance, ping};
+use crate::guide::instances::{demo_project, leased};
+use crate::instance::Instance;
 use crate::report::{Report, within, words};
 use crate::site::{COMPUTE, Site};
 use crate::users::Users;
-use python::{AGENTS, Agent};
+use python::{AGENTS, Agent, Release, errors, sound};
+use server::Server;
 
 /// How long an agent may take until it has looked at everything.
 const SETTLED_MAX: Duration = Duration::from_secs(90);
 /// How long traffic is watched after an agent says that it has.
 const WATCHED: Duration = Duration::from_secs(5);
-/// Lines of an agent's log that are looked through.
+/// Lines of one of our logs that are looked through.
 const LOG_LINES: usize = 5_000;
+
+/// Whose agent it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Ours,
+    Python,
+}
+
+/// One run: whose server, which agents change places on it.
+struct Part {
+    title: &'static str,
+    server: Server,
+}
+
+const PARTS: [Part; 3] = [
+    Part {
+        title: "Python's agents on this server: the Linux bridge agent of 25.2.3, the others of 29",
+        server: Server::Ours,
+    },
+    Part {
+        title: "Our Linux bridge agent on the server of Python 25.2.3",
+        server: Server::Python(Release::V25),
+    },
+    Part {
+        title: "Our DHCP, L3 and metadata agents on the server of Python 29",
+        server: Server::Python(Release::V29),
+    },
+];
+
+impl Part {
+    /// The agents that change places: a server of Python's is for those of its release.
+    fn agents(&self) -> Vec<&'static Agent> {
+        let fits = |agent: &&Agent| match self.server {
+            Server::Ours => true,
+            Server::Python(release) => agent.release == release,
+        };
+        AGENTS.iter().filter(fits).collect()
+    }
+}
 
 /// The cloud with an instance on each host.
 struct Cloud {
     site: Site,
+    server: Server,
     first: Instance,
     second: Instance,
     project: String,
 }
 
-/// Runs everything; false if any step was not as expected.
+/// Runs the parts whose titles contain `only`; false if any step was not as expected.
 ///
 /// # Errors
 /// This program's own path is unknown, or it is not root's.
-pub fn run() -> std::io::Result<bool> {
+pub fn run(only: &str) -> std::io::Result<bool> {
     if !nix::unistd::geteuid().is_root() {
         return Err(std::io::Error::other("simulated hosts need root"));
     }
     let programs = Programs::beside_this_one()?;
     let mut report = Report::default();
-    report.section("Python's agents on this server: the Linux bridge agent of 25.2.3, the others of 29");
-    let mut made = None;
-    report.step("start the guide's cloud and an instance on each host", "they reach each other", || {
-        let cloud = cloud(&programs)?;
-        let said = cloud.first.ping(&cloud.second.ipv4())?;
-        made = Some(cloud);
-        Ok(said)
-    });
-    if let Some(cloud) = made {
-        report.section("Each in the place of ours, under flood ping");
-        for agent in AGENTS {
-            exchange(&cloud, &mut report, agent, true);
-        }
-        together(&cloud, &mut report);
-        report.section("Ours in their place again");
-        for agent in AGENTS.iter().rev() {
-            exchange(&cloud, &mut report, agent, false);
-        }
-        report.step("ping vm2 from vm1", "three answers", || cloud.first.ping(&cloud.second.ipv4()));
+    for part in PARTS.iter().filter(|part| part.title.contains(only)) {
+        one(part, &programs, &mut report);
     }
     Ok(report.end())
 }
 
-fn cloud(programs: &Programs) -> Result<Cloud, String> {
-    let site = crate::guide::deploy(programs)?;
+fn one(part: &Part, programs: &Programs, report: &mut Report) {
+    report.section(part.title);
+    let mut made = None;
+    let tries = format!("start the guide's cloud with {} and an instance on each host", part.server.name());
+    report.step(&tries, "they reach each other", || {
+        let cloud = cloud(part, programs)?;
+        let said = cloud.first.ping(&cloud.second.ipv4())?;
+        made = Some(cloud);
+        Ok(said)
+    });
+    let Some(cloud) = made else { return };
+    if part.server != Server::Ours {
+        checks::together(&cloud, report, "our agents", &["vm3", "vm4"]);
+    }
+    report.section("Python's in the place of ours, under flood ping");
+    for agent in part.agents() {
+        exchange(&cloud, report, agent, Kind::Python);
+    }
+    checks::together(&cloud, report, "Python's agents", &["vm5", "vm6"]);
+    for agent in part.agents() {
+        let said = format!("errors in the log of {} on {}", agent.python(), agent.on);
+        report.step(&said, "none", || {
+            sound(cloud.site.host(agent.on), &agent.python()).map(|()| "none".to_owned())
+        });
+    }
+    if part.server == Server::Ours {
+        anew(&cloud, report, &AGENTS[0]);
+    }
+    report.section("Ours in the place of Python's, under flood ping");
+    for agent in part.agents().into_iter().rev() {
+        exchange(&cloud, report, agent, Kind::Ours);
+    }
+    report.step("ping vm2 from vm1", "three answers", || cloud.first.ping(&cloud.second.ipv4()));
+    if let Server::Python(release) = part.server {
+        let said = format!("errors in the log of {}", part.server.name());
+        report.step(&said, "none", || server::undisturbed(&cloud.site, release));
+    }
+}
+
+fn cloud(part: &Part, programs: &Programs) -> Result<Cloud, String> {
+    let site = match part.server {
+        Server::Ours => crate::guide::deploy(programs)?,
+        Server::Python(release) => crate::guide::deploy_with(programs, &|site| server::start(site, release))?,
+    };
     python::configure(&site)?;
     let project = demo_project(&site)?;
-    let (first, second) = (boot(&site, "vm1", CONTROLLER, &project)?, boot(&site, "vm2", COMPUTE, &project)?);
-    Ok(Cloud { site, first, second, project })
+    let server = part.server;
+    let boot = |name, on| boot(&site, server, name, on, &project);
+    let (first, second) = (boot("vm1", CONTROLLER)?, boot("vm2", COMPUTE)?);
+    Ok(Cloud { site, server, first, second, project })
 }
 
 /// Boots an instance and plugs its tap into the network's bridge, as Nova does: the agents of Python leave the taps
 /// of instances to it.
-fn boot(site: &Site, name: &str, on: &str, project: &str) -> Result<Instance, String> {
-    let instance = Instance::boot_on(site, on, "private", name, &["--tenant-id", project])?;
+fn boot(site: &Site, server: Server, name: &str, on: &str, project: &str) -> Result<Instance, String> {
+    let told = |why: String| format!("{why}\n{}", logs(site, server));
     let network = site.field(&["net-show", "private"], "id")?;
     let bridge = format!("brq{}", network.chars().take(11).collect::<String>());
-    let line = format!(
-        "test -e /sys/class/net/{bridge} || ip link add {bridge} type bridge; ip link set {bridge} up; \
-         ip link set {tap} master {bridge}",
-        tap = instance.plug.tap()
-    );
-    site.host(on).sh(&line).map_err(words)?;
-    leased(&instance).map_err(|why| format!("{why}\n{}", logs(site)))?;
+    let plug = |tap: &str| {
+        let line = format!(
+            "test -e /sys/class/net/{bridge} || ip link add {bridge} type bridge; ip link set {bridge} up; \
+             ip link set {tap} master {bridge}"
+        );
+        site.host(on).sh(&line).map(|_| ()).map_err(words)
+    };
+    let instance = Instance::boot_on(site, on, "private", name, &["--tenant-id", project]).map_err(told)?;
+    plug(&instance.plug.tap())?;
+    leased(&instance).map_err(told)?;
     Ok(instance)
 }
 
-/// What both kinds of agents said last.
-fn logs(site: &Site) -> String {
+/// What both kinds of agents said last, and a server of Python's.
+fn logs(site: &Site, server: Server) -> String {
     let mut text = site.logs(8);
     for agent in AGENTS {
         let log = site.host(agent.on).daemon_log(&agent.python(), 8);
@@ -97,97 +169,96 @@ fn logs(site: &Site) -> String {
             text += &format!("--- {} on {}\n{log}", agent.python(), agent.on);
         }
     }
+    if let Server::Python(release) = server {
+        text += &server::logs(site, release, 8);
+    }
     text
 }
 
 /// Ends one agent and starts the other of its kind, under traffic.
-fn exchange(cloud: &Cloud, report: &mut Report, agent: &Agent, theirs: bool) {
-    let whose = if theirs { "Python's" } else { "ours" };
+fn exchange(cloud: &Cloud, report: &mut Report, agent: &Agent, to: Kind) {
+    let whose = if to == Kind::Python { "Python's" } else { "ours" };
     let tries = format!("{} on {}: {whose} takes over", agent.ours, agent.on);
     report.step(&tries, "no packet lost, no error, the agent alive", || {
-        let inward = Flood::start(&cloud.first.host, &cloud.second.ipv4())?;
-        let outward = Flood::start(&cloud.second.host, INTERNET)?;
-        let done = take_over(&cloud.site, agent, theirs);
-        std::thread::sleep(WATCHED);
-        let (inward, outward) = (inward.end()?, outward.end()?);
-        done.map_err(|why| format!("{why}\n{}", logs(&cloud.site)))?;
-        let figures = format!(
-            "east-west {} sent, {} lost; outward {} sent, {} lost",
-            inward.sent,
-            inward.lost(),
-            outward.sent,
-            outward.lost()
-        );
-        if inward.lost() + outward.lost() > 0 { Err(figures) } else { Ok(figures) }
+        let (figures, lost) = under_flood(cloud, || take_over(&cloud.site, agent, to))?;
+        if lost > 0 { Err(figures) } else { Ok(figures) }
     });
 }
 
-fn take_over(site: &Site, agent: &Agent, theirs: bool) -> Result<(), String> {
+/// For comparison: what Python's agent loses when it takes over from itself. Nobody is blamed for it.
+fn anew(cloud: &Cloud, report: &mut Report, agent: &Agent) {
+    let tries = format!("{} on {}: Python's takes over from itself", agent.ours, agent.on);
+    report.step(&tries, "whatever is lost is lost by Python's own doing", || {
+        let host = cloud.site.host(agent.on);
+        let (figures, _) = under_flood(cloud, || {
+            host.end_daemon(&agent.python(), "TERM").map_err(words)?;
+            python_starts(&cloud.site, agent)
+        })?;
+        Ok(figures)
+    });
+}
+
+/// What was sent and lost while something was done, and how much was lost.
+fn under_flood(cloud: &Cloud, act: impl FnOnce() -> Result<(), String>) -> Result<(String, u64), String> {
+    let inward = Flood::start(&cloud.first.host, &cloud.second.ipv4())?;
+    let outward = Flood::start(&cloud.second.host, INTERNET)?;
+    let done = act();
+    std::thread::sleep(WATCHED);
+    let (inward, outward) = (inward.end()?, outward.end()?);
+    done.map_err(|why| format!("{why}\n{}", logs(&cloud.site, cloud.server)))?;
+    let figures = format!(
+        "east-west {} sent, {} lost; outward {} sent, {} lost",
+        inward.sent,
+        inward.lost(),
+        outward.sent,
+        outward.lost()
+    );
+    Ok((figures, inward.lost() + outward.lost()))
+}
+
+fn take_over(site: &Site, agent: &Agent, to: Kind) -> Result<(), String> {
     let host = site.host(agent.on);
-    if !theirs {
-        host.end_daemon(&agent.python(), "TERM").map_err(words)?;
-        sound(host, agent)?;
-        site.start_unit(host, &format!("{}.service", agent.ours))?;
-        return alive(site);
+    let before = started(site, agent)?;
+    match to {
+        Kind::Python => {
+            host.end_daemon(agent.ours, "TERM").map_err(words)?;
+            python_starts(site, agent)?;
+            sound(host, &agent.python())?;
+        }
+        Kind::Ours => {
+            host.end_daemon(&agent.python(), "TERM").map_err(words)?;
+            sound(host, &agent.python())?;
+            site.start_unit(host, &format!("{}.service", agent.ours))?;
+        }
     }
-    host.end_daemon(agent.ours, "TERM").map_err(words)?;
+    within(SETTLED_MAX, || match started(site, agent)? {
+        now if now == before => Err(format!("the server knows only of the agent's start at {before}")),
+        now => Ok(now),
+    })?;
+    errors(&site.said(host, agent.ours, LOG_LINES))
+}
+
+fn python_starts(site: &Site, agent: &Agent) -> Result<(), String> {
+    let host = site.host(agent.on);
+    let before = agent.settled(host);
     host.start_daemon(&agent.daemon()?).map_err(words)?;
     within(SETTLED_MAX, || {
-        let log = host.daemon_log(&agent.python(), LOG_LINES);
-        if log.contains(agent.settled) { Ok(()) } else { Err(format!("it does not say '{}'", agent.settled)) }
-    })?;
-    sound(host, agent)?;
-    alive(site)
-}
-
-/// An agent that met something unexpected says so as an error. Tracebacks alone mean nothing: its helper writes them
-/// for whatever was there already, and the agent goes on.
-fn sound(host: &Host, agent: &Agent) -> Result<(), String> {
-    let log = host.daemon_log(&agent.python(), LOG_LINES);
-    // Options are written down as well, and some speak of errors.
-    let bad =
-        |line: &&str| (line.contains(" ERROR ") || line.contains(" CRITICAL ")) && !line.contains(" DEBUG ");
-    let lines: Vec<&str> = log.lines().filter(bad).take(40).collect();
-    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
-}
-
-fn alive(site: &Site) -> Result<(), String> {
-    within(SETTLED_MAX, || {
-        let out = site.neutron(&["agent-list", "-f", "value", "-c", "binary", "-c", "alive"])?;
-        let alive = out.lines().filter(|line| line.ends_with(":-)")).count();
-        if alive == AGENTS.len() { Ok(()) } else { Err(out) }
+        if agent.settled(host) > before {
+            Ok(())
+        } else {
+            Err(format!("it does not say '{}'", agent.settled))
+        }
     })
 }
 
-/// All of Python's agents together serve instances that are new.
-fn together(cloud: &Cloud, report: &mut Report) {
-    report.section("All of Python's together");
-    let Cloud { site, project, .. } = cloud;
-    let mut made = None;
-    report.step("boot an instance on each host", "ports ACTIVE, leases, answers east-west", || {
-        let pair = (boot(site, "vm3", CONTROLLER, project)?, boot(site, "vm4", COMPUTE, project)?);
-        let said = pair.0.ping(&pair.1.ipv4()).map_err(|why| format!("{why}\n{}", logs(site)))?;
-        made = Some(pair);
-        Ok(said)
-    });
-    let Some((_, there)) = made else { return };
-    report.step(&format!("ping {INTERNET} from the new one on compute"), "three answers", || {
-        there.ping(INTERNET).map_err(|why| format!("{why}\n{}", logs(site)))
-    });
-    report.step("ask 169.254.169.254 for its id", "the id", || {
-        within(SETTLED_MAX, || metadata::ask(site, &there))
-    });
-    report.step("a floating IP, ICMP allowed from anywhere; ping it from outside", "three answers", || {
-        let made = site.object(&["floatingip-create", "public", "--tenant-id", project])?;
-        let text = |key: &str| made[key].as_str().unwrap_or_default().to_owned();
-        site.neutron(&["floatingip-associate", &text("id"), &there.plug.port])?;
-        let group = default_group(site, project)?;
-        site.neutron(&["security-group-rule-create", &group, "--protocol", "icmp"])?;
-        within(SETTLED_MAX, || ping(&site.outside, &text("floating_ip_address")))
-            .map_err(|why| format!("{why}\n{}", logs(site)))
-    });
-    for agent in AGENTS {
-        let said = format!("the log of {} on {}", agent.python(), agent.on);
-        report.step(&said, "no error", || sound(site.host(agent.on), agent).map(|()| "none".to_owned()));
+/// When the server heard last that an agent, whoever's, started; an error unless all agents are alive.
+fn started(site: &Site, agent: &Agent) -> Result<String, String> {
+    let columns = ["id", "binary", "host", "alive"].map(|name| ["-c", name]).concat();
+    let out = site.neutron(&[&["agent-list", "-f", "value"], &*columns].concat())?;
+    if out.lines().filter(|line| line.ends_with(":-)")).count() != AGENTS.len() {
+        return Err(out);
     }
+    let line = out.lines().find(|line| line.contains(&format!(" {} {} ", agent.ours, agent.on)));
+    let id = line.and_then(|line| line.split(' ').next()).ok_or(out.as_str())?;
+    site.field(&["agent-show", id, "-F", "started_at"], "started_at")
 }

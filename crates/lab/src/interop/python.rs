@@ -10,8 +10,59 @@ use crate::site::{COMPUTE, COMPUTE_ADDRESS, CONTROLLER_ADDRESS, Site, project};
 
 /// What they read on each host.
 const CONF: &str = "/etc/neutron/python.conf";
-/// Where `make interop` installs them, from the folder where commands are typed.
-const TOOLS: &str = ".tools";
+/// Lines of a log that are looked through.
+const LOG_LINES: usize = 20_000;
+/// Lines that are shown of what is wrong.
+const SHOWN_MAX: usize = 40;
+
+/// A release of Neutron's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Release {
+    /// The last one with a Linux bridge agent.
+    V25,
+    /// The one this project keeps to.
+    V29,
+}
+
+impl Release {
+    /// Its number.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Release::V25 => "25.2.3",
+            Release::V29 => "29",
+        }
+    }
+
+    /// Where `make interop` installs it.
+    pub(super) fn folder(self) -> PathBuf {
+        project().join(".tools").join(format!("neutron-{}", self.name()))
+    }
+
+    /// The path of one of its programs.
+    pub(super) fn program(self, name: &str) -> String {
+        self.folder().join("bin").join(name).display().to_string()
+    }
+
+    /// Whether it is there.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(super) fn installed(self) -> Result<(), String> {
+        if self.folder().join("bin/python").exists() {
+            return Ok(());
+        }
+        Err(format!("{} is not there: make interop installs it", self.folder().display()))
+    }
+
+    /// A process that finds this release's programs, and what it lacks for Linux bridges.
+    pub(super) fn in_its_world(self, daemon: Daemon) -> Daemon {
+        let path = std::env::var("PATH").unwrap_or_default();
+        daemon
+            .env("PATH", &format!("{}:{path}", self.folder().join("bin").display()))
+            .env("PYTHONPATH", &project().join("tools/interop").to_string_lossy())
+            .env("PYTHONWARNINGS", "ignore")
+    }
+}
 
 /// An agent of Python's in the place of one of ours.
 pub(super) struct Agent {
@@ -19,8 +70,8 @@ pub(super) struct Agent {
     pub(super) ours: &'static str,
     /// The host.
     pub(super) on: &'static str,
-    /// The release: its folder is `neutron-<release>`.
-    release: &'static str,
+    /// The release it is of.
+    pub(super) release: Release,
     /// What it says once it has looked at everything.
     pub(super) settled: &'static str,
 }
@@ -30,28 +81,28 @@ pub(super) const AGENTS: &[Agent] = &[
     Agent {
         ours: "neutron-linuxbridge-agent",
         on: COMPUTE,
-        release: "25.2.3",
+        release: Release::V25,
         settled: "Agent loop - iteration:2 completed",
     },
     Agent {
         ours: "neutron-linuxbridge-agent",
         on: CONTROLLER,
-        release: "25.2.3",
+        release: Release::V25,
         settled: "Agent loop - iteration:2 completed",
     },
     Agent {
         ours: "neutron-metadata-agent",
         on: CONTROLLER,
-        release: "29",
+        release: Release::V29,
         settled: "neutron.agent.metadata_agent",
     },
     Agent {
         ours: "neutron-dhcp-agent",
         on: CONTROLLER,
-        release: "29",
+        release: Release::V29,
         settled: "Synchronizing state complete",
     },
-    Agent { ours: "neutron-l3-agent", on: CONTROLLER, release: "29", settled: "Finished a router" },
+    Agent { ours: "neutron-l3-agent", on: CONTROLLER, release: Release::V29, settled: "Finished a router" },
 ];
 
 impl Agent {
@@ -62,23 +113,15 @@ impl Agent {
 
     /// How it is started: as root, so that it needs no helper to become root.
     pub(super) fn daemon(&self) -> Result<Daemon, String> {
-        let folder = folder(self.release)?;
-        let program = folder.join("bin").join(self.ours);
-        if !program.exists() {
-            return Err(format!("{} is not there: make interop installs it", program.display()));
-        }
-        let path = std::env::var("PATH").unwrap_or_default();
-        let words = [&*program.to_string_lossy(), "--config-file", CONF];
-        Ok(Daemon::new(&self.python(), &words)
-            .env("PATH", &format!("{}:{path}", folder.join("bin").display()))
-            .env("PYTHONPATH", &project().join("tools/interop").to_string_lossy())
-            .env("PYTHONWARNINGS", "ignore"))
+        self.release.installed()?;
+        let program = self.release.program(self.ours);
+        Ok(self.release.in_its_world(Daemon::new(&self.python(), &[&program, "--config-file", CONF])))
     }
-}
 
-fn folder(release: &str) -> Result<PathBuf, String> {
-    let here = std::env::current_dir().map_err(words)?;
-    Ok(here.join(TOOLS).join(format!("neutron-{release}")))
+    /// How often it has said that it has looked at everything.
+    pub(super) fn settled(&self, host: &Host) -> usize {
+        host.daemon_log(&self.python(), LOG_LINES).matches(self.settled).count()
+    }
 }
 
 /// Writes what they read: the guide's values under today's names.
@@ -114,4 +157,36 @@ fn value(host: &Host, file: &str, option: &str) -> Result<String, String> {
         (name.trim() == option).then(|| value.trim().to_owned())
     });
     found.ok_or_else(|| format!("{file} on {} has no {option}", host.name()))
+}
+
+/// A process that met something unexpected says so as an error. Tracebacks alone mean nothing: the helper of Python's
+/// agents writes them for whatever was there already, and the agent goes on.
+///
+/// # Errors
+/// The lines.
+pub(super) fn sound(host: &Host, daemon: &str) -> Result<(), String> {
+    errors(&host.daemon_log(daemon, LOG_LINES))
+}
+
+/// Whether a log has no error.
+///
+/// # Errors
+/// The lines that are some.
+pub(super) fn errors(log: &str) -> Result<(), String> {
+    // Options are written down as well, and some speak of errors.
+    let bad =
+        |line: &&str| (line.contains(" ERROR ") || line.contains(" CRITICAL ")) && !line.contains(" DEBUG ");
+    let lines: Vec<&str> = log.lines().filter(bad).take(SHOWN_MAX).collect();
+    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::errors;
+
+    #[test]
+    fn errors_are_told_from_options_that_speak_of_them() {
+        assert!(errors("x 1 INFO a\ny 1 DEBUG service log_level = ERROR ERROR \n").is_ok());
+        assert_eq!(errors("x 1 INFO a\nx 1 ERROR b\n"), Err("x 1 ERROR b".to_owned()));
+    }
 }

@@ -411,7 +411,7 @@ fn spoofing_chains() {
         neutronARP-tap24191168-b2 -p ARP --arp-ip-src 10.0.0.1 -j ACCEPT
         neutronARP-tap24191168-b2 -p ARP --arp-ip-src 10.9.0.0/24 -j ACCEPT
         neutronARP-tap24191168-b2 -j DROP
-        neutronMAC-tap24191168-b2 -i tap24191168-b2 --among-src fa:16:3e:0:0:1,fa:16:3e:0:0:a -j RETURN
+        neutronMAC-tap24191168-b2 --among-src fa:16:3e:0:0:1,fa:16:3e:0:0:a -j RETURN
         neutronMAC-tap24191168-b2 -j DROP
     "#]]
     .assert_eq(&text(&view));
