@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rpc::{BoxFuture, Endpoint, Failure};
+use rpc::{Answer, Call, Endpoint, Failure};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
@@ -69,12 +69,7 @@ impl<N: Notes> Endpoint for Inbox<N> {
         N::VERSION
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         let known = self.note(|notes| notes.take_note(method, &args));
         Box::pin(async move { if known { Ok(Value::Null) } else { Err(Failure::no_such_method(method)) } })
     }

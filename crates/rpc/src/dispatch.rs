@@ -6,6 +6,20 @@ use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument as _;
 
+/// What an endpoint says to a message.
+pub type Answer<'a> = BoxFuture<'a, Result<Value, Failure>>;
+
+/// One message, as an endpoint gets it.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The caller's context: `user_id`, `project_id`, `request_id`, … as oslo.context writes them.
+    pub ctx: &'a Value,
+    /// What is asked for.
+    pub method: &'a str,
+    /// The method's named arguments.
+    pub args: Map<String, Value>,
+}
+
 /// What answers the messages of a topic.
 pub trait Endpoint: Send + Sync {
     /// The newest version it speaks: `1.9`. It answers every older minor version too.
@@ -15,12 +29,7 @@ pub trait Endpoint: Send + Sync {
         None
     }
     /// Answers one message; [`Failure::no_such_method`] passes it on to the next endpoint of the topic.
-    fn dispatch<'a>(
-        &'a self,
-        ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>>;
+    fn dispatch<'a>(&'a self, call: Call<'a>) -> Answer<'a>;
 }
 
 /// What a message asks for.
@@ -66,7 +75,10 @@ async fn answer(endpoints: &[Arc<dyn Endpoint>], request: Request) -> Result<Val
     for (at, endpoint) in able.into_iter().enumerate() {
         // The last one may keep the arguments; the others look at a copy.
         let given = if at == last { args.take() } else { args.clone() };
-        match endpoint.dispatch(&context, &method, given.unwrap_or_default()).await {
+        match endpoint
+            .dispatch(Call { ctx: &context, method: &method, args: given.unwrap_or_default() })
+            .await
+        {
             Err(failure) if failure.class == "NoSuchMethod" => {}
             answer => return answer,
         }
@@ -100,12 +112,7 @@ mod tests {
         fn namespace(&self) -> Option<&str> {
             self.1
         }
-        fn dispatch<'a>(
-            &'a self,
-            _ctx: &'a Value,
-            method: &'a str,
-            args: Map<String, Value>,
-        ) -> BoxFuture<'a, Result<Value, Failure>> {
+        fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
             Box::pin(async move {
                 if method == self.2 {
                     Ok(json!([self.0, args]))

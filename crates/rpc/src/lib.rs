@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-pub use dispatch::Endpoint;
+pub use dispatch::{Answer, Call, Endpoint};
 pub use error::{Error, Failure};
 
 /// How long a call waits for its answer where nothing else is said (`rpc_response_timeout`).

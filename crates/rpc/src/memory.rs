@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Messages that wait for one listener. More are dropped, as a broker with a limit would: agents resync.
 const QUEUE_MAX: usize = 10_000;
 
-type Answer = Result<Value, Failure>;
+type Reply = Result<Value, Failure>;
 
 struct Delivery {
     message: Message,
-    reply: Option<oneshot::Sender<Answer>>,
+    reply: Option<oneshot::Sender<Reply>>,
 }
 
 /// A message as text, the way it would travel.
@@ -168,8 +168,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BoxFuture, Client, Transport};
-    use serde_json::Map;
+    use crate::{Call, Client, Transport};
 
     struct Echo(&'static str);
 
@@ -177,12 +176,7 @@ mod tests {
         fn version(&self) -> &str {
             "1.4"
         }
-        fn dispatch<'a>(
-            &'a self,
-            _ctx: &'a Value,
-            method: &'a str,
-            args: Map<String, Value>,
-        ) -> BoxFuture<'a, Answer> {
+        fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> crate::Answer<'a> {
             Box::pin(async move {
                 match method {
                     "echo" => Ok(json!({"from": self.0, "args": args})),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rpc::{BoxFuture, Endpoint, Failure, Listener, Transport};
+use rpc::{Answer, Call, Endpoint, Failure, Listener, Transport};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -71,12 +71,7 @@ impl Endpoint for L2Endpoint {
         "1.5"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             self.take(method, args)?;
             Ok(Value::Null)

@@ -9,7 +9,7 @@ use agent::l2::{self, L2Config};
 use host::netlink::{Link, Netlink, NewLink};
 use host::{Netns, exec};
 use model::names;
-use rpc::{BoxFuture, Endpoint, Failure, Listener, Target, Transport};
+use rpc::{Answer, Call, Endpoint, Failure, Listener, Target, Transport};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -145,12 +145,7 @@ impl Endpoint for Server {
         "1.9"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move { self.answer(method, &args) })
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rpc::{BoxFuture, Endpoint, Failure, Listener, Transport};
-use serde_json::{Map, Value, json};
+use rpc::{Answer, Call, Endpoint, Failure, Listener, Transport};
+use serde_json::{Value, json};
 
 /// What it answers and what it heard.
 #[derive(Default)]
@@ -118,12 +118,7 @@ impl Endpoint for Shared {
         "1.99"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         let args = Value::Object(args);
         self.0.calls.lock().unwrap().push((method.to_owned(), args.clone()));
         let answer = self.0.answer(method, &args);

@@ -94,7 +94,7 @@ fn admin_project(site: &Site) -> Result<String, String> {
 type Hurt = fn(&Site, &Order) -> Result<(), String>;
 
 fn faults(cloud: &Cloud, report: &mut Report) {
-    let all: [(&str, Hurt); 5] = [
+    let all: [(&str, Hurt); 6] = [
         ("kill -9 the compute host's agent", |site, _| {
             again(site, &site.compute, "neutron-linuxbridge-agent")
         }),
@@ -102,10 +102,10 @@ fn faults(cloud: &Cloud, report: &mut Report) {
             CONTROLLER_AGENTS.iter().try_for_each(|name| again(site, &site.controller, name))
         }),
         ("kill -9 the server, again and again", server),
+        ("kill -9 the server between commits and their announcements", unannounced),
         ("kill -9 RabbitMQ", |site, _| {
             site.controller.end_daemon("rabbitmq", "KILL").map_err(words)?;
-            site.services.rabbitmq_start()?;
-            site.services.rabbitmq_wait()
+            broker(site)
         }),
         ("kill -9 MariaDB", |site, _| {
             site.controller.end_daemon("mariadb", "KILL").map_err(words)?;
@@ -137,6 +137,25 @@ fn server(site: &Site, order: &Order) -> Result<(), String> {
         std::thread::sleep(Duration::from_millis(400 + 137 * nth));
     }
     Ok(())
+}
+
+/// Kills the server when it has committed changes that nobody has heard of: without a broker it cannot announce any.
+fn unannounced(site: &Site, _: &Order) -> Result<(), String> {
+    site.controller.end_daemon("rabbitmq", "KILL").map_err(words)?;
+    std::thread::sleep(LOAD_AROUND);
+    site.controller.end_daemon("neutron-server", "KILL").map_err(words)?;
+    let kept = site.services.sql("SELECT COUNT(*) FROM neutron.neutronrs_outbox")?;
+    broker(site)?;
+    site.start_unit(&site.controller, "neutron-server.service")?;
+    match kept.trim() {
+        "0" => Err("the server had announced everything: nothing was tried".into()),
+        _ => Ok(()),
+    }
+}
+
+fn broker(site: &Site) -> Result<(), String> {
+    site.services.rabbitmq_start()?;
+    site.services.rabbitmq_wait()
 }
 
 /// One fault under traffic and load; the figures.

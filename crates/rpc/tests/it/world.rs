@@ -1,7 +1,7 @@
 //! The broker of the tests, and servers that answer what tests ask.
 
 use oslo::config::Config;
-use rpc::{BoxFuture, Client, Endpoint, Error, Failure, Target, Transport};
+use rpc::{Answer, Call, Client, Endpoint, Error, Failure, Target, Transport};
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -71,12 +71,7 @@ impl Endpoint for Ear {
     fn version(&self) -> &str {
         "1.4"
     }
-    fn dispatch<'a>(
-        &'a self,
-        ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { ctx, method, args }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             self.heard.lock().unwrap().push((method.to_string(), Value::Object(args.clone())));
             self.news.notify_waiters();

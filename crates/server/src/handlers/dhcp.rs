@@ -11,11 +11,10 @@ use crate::internal;
 use crate::ml2::provisioning::{self, Entity};
 use crate::request::Rq;
 use crate::store::Query;
-use futures_util::future::BoxFuture;
 use model::dhcp::{DEVICE_ID_RESERVED_DHCP_PORT, DEVICE_OWNER_DHCP};
 use oslo::context::Context;
-use rpc::{Endpoint, Failure};
-use serde_json::{Map, Value, json};
+use rpc::{Answer, Call, Endpoint, Failure};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The DHCP endpoint.
@@ -207,12 +206,7 @@ impl Endpoint for Dhcp {
         "1.10"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             let args = Args(args);
             let ctx = Context::admin();

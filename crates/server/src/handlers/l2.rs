@@ -9,9 +9,8 @@ use crate::ml2::provisioning::{self, BUILD, DOWN, Entity};
 use crate::notifier::l2pop;
 use crate::request::Rq;
 use crate::store::Query;
-use futures_util::future::BoxFuture;
 use oslo::context::Context;
-use rpc::{Endpoint, Failure};
+use rpc::{Answer, Call, Endpoint, Failure};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -276,12 +275,7 @@ impl Endpoint for Plugin {
         "1.9"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             let args = Args(args);
             let host = args.opt("host");

@@ -12,9 +12,8 @@ use crate::internal;
 use crate::p;
 use crate::request::Rq;
 use crate::store;
-use futures_util::future::BoxFuture;
 use oslo::context::Context;
-use rpc::{Endpoint, Failure};
+use rpc::{Answer, Call, Endpoint, Failure};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -135,12 +134,7 @@ impl Endpoint for L3Plugin {
         "1.13"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             let args = Args(args);
             let ctx = Context::admin();

@@ -5,10 +5,9 @@ use super::{failure, find};
 use crate::app::Shared;
 use crate::request::Rq;
 use crate::store;
-use futures_util::future::BoxFuture;
 use oslo::context::Context;
-use rpc::{Endpoint, Failure};
-use serde_json::{Map, Value};
+use rpc::{Answer, Call, Endpoint, Failure};
+use serde_json::Value;
 
 /// The metadata endpoint.
 pub struct Metadata(pub Shared);
@@ -32,12 +31,7 @@ impl Endpoint for Metadata {
         "1.0"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             match method {
                 "get_ports" => list(&self.0, "port", &Args(args)).await,

@@ -5,9 +5,8 @@ use super::args::Args;
 use super::failure;
 use crate::app::Shared;
 use crate::objects::{self, ABSENT, Kind, Object, Version, Which, version};
-use futures_util::future::BoxFuture;
-use rpc::{Endpoint, Failure};
-use serde_json::{Map, Value, json};
+use rpc::{Answer, Call, Endpoint, Failure};
+use serde_json::{Value, json};
 
 /// Where servers tell each other.
 pub const SERVERS_TOPIC: &str = "q-server-resource-versions";
@@ -68,12 +67,7 @@ impl Endpoint for Resources {
         "1.1"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             match method {
                 "pull" => self.pull(&Args(args)).await,
@@ -92,12 +86,7 @@ impl Endpoint for Versions {
         "1.0"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             let args = Args(args);
             match method {

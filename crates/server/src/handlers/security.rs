@@ -9,9 +9,8 @@ use crate::attr::Body;
 use crate::db::{Row, Stop, Tx, Val, marks};
 use crate::request::Rq;
 use crate::store::Query;
-use futures_util::future::BoxFuture;
 use oslo::context::Context;
-use rpc::{Endpoint, Failure};
+use rpc::{Answer, Call, Endpoint, Failure};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -222,12 +221,7 @@ impl Endpoint for SecurityGroups {
         "1.3"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             let args = Args(args);
             match method {

@@ -5,8 +5,7 @@ use super::{failure, resources};
 use crate::agents::{self, state};
 use crate::app::Shared;
 use crate::{notifier, p};
-use futures_util::future::BoxFuture;
-use rpc::{Endpoint, Failure, Target};
+use rpc::{Answer, Call, Endpoint, Failure, Target};
 use serde_json::{Map, Value, json};
 
 /// Takes state reports.
@@ -105,12 +104,7 @@ impl Endpoint for State {
         "1.4"
     }
 
-    fn dispatch<'a>(
-        &'a self,
-        _ctx: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         Box::pin(async move {
             let args = Args(args);
             match method {

@@ -1,8 +1,8 @@
 //! Agents over the in-memory transport: reports, schedulers, the dead.
 
 use crate::world;
-use rpc::{BoxFuture, Client, Endpoint, Failure, Target, Transport};
-use serde_json::{Map, Value, json};
+use rpc::{Answer, Call, Client, Endpoint, Target, Transport};
+use serde_json::{Value, json};
 use server::agents::periodic;
 use server::app::App;
 use server::catalog::Catalog;
@@ -105,12 +105,7 @@ impl Endpoint for Ears {
     fn version(&self) -> &str {
         "1.4"
     }
-    fn dispatch<'a>(
-        &'a self,
-        _: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         self.0.lock().unwrap().push(format!("{method} {}", Value::Object(args)));
         Box::pin(async { Ok(Value::Null) })
     }

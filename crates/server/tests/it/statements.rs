@@ -1,11 +1,15 @@
 //! What requests and agents' questions cost: statements of each, told apart from how many rows they are about.
 
 use crate::client::Served;
-use rpc::Endpoint;
-use serde_json::{Map, Value, json};
+use rpc::{Call, Endpoint};
+use serde_json::{Value, json};
 use server::handlers::l2::Plugin;
 use server::handlers::state::State;
 use std::collections::BTreeMap;
+
+fn call<'a>(ctx: &'a Value, method: &'a str, args: &Value) -> Call<'a> {
+    Call { ctx, method, args: args.as_object().unwrap().clone() }
+}
 
 /// A server whose statements are counted, and what has been counted so far.
 struct Counted {
@@ -37,8 +41,8 @@ impl Counted {
     /// What an agent asks.
     async fn question(&mut self, name: &'static str, method: &str, args: Value) -> Value {
         let plugin = Plugin(self.served.app.clone());
-        let before = self.served.app.db.statements();
-        let answer = plugin.dispatch(&json!({}), method, args.as_object().unwrap().clone()).await.unwrap();
+        let (ctx, before) = (json!({}), self.served.app.db.statements());
+        let answer = plugin.dispatch(call(&ctx, method, &args)).await.unwrap();
         self.costs.insert(name, self.served.app.db.statements() - before);
         answer
     }
@@ -48,9 +52,9 @@ impl Counted {
         let configurations = json!({"tunneling_ip": "192.0.2.1", "tunnel_types": ["vxlan"]});
         let state = json!({"agent_type": "Linux bridge agent", "binary": "b", "host": host, "topic": "t",
                            "configurations": configurations, "start_flag": true});
-        let args: Map<String, Value> =
-            json!({"agent_state": {"agent_state": state}}).as_object().unwrap().clone();
-        State::new(self.served.app.clone()).dispatch(&json!({}), "report_state", args).await.unwrap();
+        let (ctx, args) = (json!({}), json!({"agent_state": {"agent_state": state}}));
+        let server = State::new(self.served.app.clone());
+        server.dispatch(call(&ctx, "report_state", &args)).await.unwrap();
     }
 
     fn told(&self) -> String {

@@ -6,8 +6,8 @@ use model::dhcp::NetworkInfo;
 use model::l2::{DeviceReply, DevicesDetails, SecurityGroupInfo};
 use model::l3::Router;
 use oslo::context::Context;
-use rpc::{BoxFuture, Client, Endpoint, Failure, Target, Transport};
-use serde_json::{Map, Value, json};
+use rpc::{Answer, Call, Client, Endpoint, Target, Transport};
+use serde_json::{Value, json};
 use server::app::App;
 use server::attr::Body;
 use server::catalog::Catalog;
@@ -46,12 +46,7 @@ impl Endpoint for Ears {
     fn version(&self) -> &str {
         "1.5"
     }
-    fn dispatch<'a>(
-        &'a self,
-        _: &'a Value,
-        method: &'a str,
-        args: Map<String, Value>,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {
         self.heard.lock().unwrap().push((self.topic.clone(), method.to_string(), Value::Object(args)));
         Box::pin(async { Ok(Value::Null) })
     }
