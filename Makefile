@@ -23,7 +23,7 @@ setup: ## Install what is missing: Debian packages, the Rust toolchain
 
 services: setup ## Install MariaDB, RabbitMQ, memcached (Debian) and Keystone (PyPI, into .tools)
 	@./tools/setup $(SERVICE_PACKAGES)
-	@./tools/services $(TOOLS)/keystone
+	@./tools/python-venv tools/keystone.lock $(TOOLS)/keystone
 
 build: setup ## The release binary: target/release/neutron
 	@. ./tools/env; cargo build --release --locked -p neutron -p lab

@@ -55,8 +55,20 @@ every! {
     agent::l2::openvswitch::config::OvsAgentOptions,
 }
 
-/// Options of Neutron, from Juno to 29.0.0, as (section, name). Those that nobody here declares are accepted
-/// and have no effect.
+/// Options of Neutron, from Juno to 29.0.0, as (section, name), that nobody here declares: accepted, without effect.
 pub fn idle() -> BTreeSet<(&'static str, &'static str)> {
     include_str!("idle_options.tsv").lines().filter_map(|line| line.split_once('\t')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_with_an_effect_is_not_called_idle() {
+        let idle = idle();
+        let names = |opt: &Opt| [&[(opt.group, opt.name)], opt.was].concat();
+        let both: Vec<_> = declared().iter().flat_map(names).filter(|name| idle.contains(name)).collect();
+        assert!(both.is_empty(), "take these out of idle_options.tsv: {both:?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The servers around Neutron, real ones, thrown away afterwards: MariaDB, RabbitMQ, memcached, Keystone.
 //!
 //! They run on a host: on one with the machine's network for tests (free ports of 127.0.0.1), on the controller of
-//! a laboratory at their usual ports. `tools/services` installs them. Nothing of the machine's own is used: data,
+//! a laboratory at their usual ports. `make services` installs them. Nothing of the machine's own is used: data,
 //! sockets, logs and configuration are the host's, and its end ends them all, however it comes.
 
 pub mod command;
