@@ -31,14 +31,11 @@ impl Netlink {
     /// # Errors
     /// When the kernel refuses.
     pub fn addrs(&self) -> Result<Vec<Addr>> {
-        let answer = self.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()), "addresses")?;
-        Ok(answer
-            .into_iter()
-            .filter_map(|message| match message {
-                RouteNetlinkMessage::NewAddress(address) => read(&address),
-                _ => None,
-            })
-            .collect())
+        let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        self.dump(&request, "addresses", |message| match message {
+            RouteNetlinkMessage::NewAddress(address) => read(&address),
+            _ => None,
+        })
     }
 
     /// Adds an address, with the subnet's broadcast address and scope as `ip address add`

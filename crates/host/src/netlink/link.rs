@@ -134,14 +134,10 @@ impl Netlink {
     pub fn links(&self) -> Result<Vec<Link>> {
         let mut request = LinkMessage::default();
         request.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-        let answer = self.dump(&RouteNetlinkMessage::GetLink(request), "links")?;
-        Ok(answer
-            .into_iter()
-            .filter_map(|message| match message {
-                RouteNetlinkMessage::NewLink(link) => Some(read(link)),
-                _ => None,
-            })
-            .collect())
+        self.dump(&RouteNetlinkMessage::GetLink(request), "links", |message| match message {
+            RouteNetlinkMessage::NewLink(link) => Some(read(link)),
+            _ => None,
+        })
     }
 
     /// The index of the device `name`, or `None`.

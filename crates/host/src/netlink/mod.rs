@@ -98,7 +98,7 @@ impl Netlink {
         what: &dyn Fn() -> String,
     ) -> Result<()> {
         let flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-        self.lock().exchange(message, flags).map(drop).map_err(|e| Error::io(what(), e))
+        self.lock().exchange(message, flags, &mut drop).map(drop).map_err(|e| Error::io(what(), e))
     }
 
     /// Sends a creating request.
@@ -111,19 +111,27 @@ impl Netlink {
         self.change(message, exists.flags(), what)
     }
 
-    /// Asks for all objects of a kind.
-    pub(crate) fn dump(&self, message: &RouteNetlinkMessage, what: &str) -> Result<Vec<RouteNetlinkMessage>> {
+    /// Asks for all objects of a kind; `read` makes ours of what the kernel says of each, or passes it over. It is
+    /// read as it comes: a device takes a hundred bytes here and ten kilobytes there.
+    pub(crate) fn dump<T>(
+        &self,
+        message: &RouteNetlinkMessage,
+        what: &str,
+        read: impl Fn(RouteNetlinkMessage) -> Option<T>,
+    ) -> Result<Vec<T>> {
         let mut inner = self.lock();
-        for _ in 0..DUMP_TRIES_MAX {
-            let answer = inner.exchange(message.clone(), NLM_F_REQUEST | NLM_F_DUMP);
-            let (messages, interrupted) = answer.map_err(|e| Error::io(format!("listing {what}"), e))?;
+        let mut all = Vec::new();
+        // Constantly changing: the last answer may lack what came and went meanwhile.
+        for _ in 0..=DUMP_TRIES_MAX {
+            all.clear();
+            let mut keep = |message| all.extend(read(message));
+            let answer = inner.exchange(message.clone(), NLM_F_REQUEST | NLM_F_DUMP, &mut keep);
+            let interrupted = answer.map_err(|e| Error::io(format!("listing {what}"), e))?;
             if !interrupted {
-                return Ok(messages);
+                break;
             }
         }
-        // Constantly changing: the last answer may lack what came and went meanwhile.
-        let answer = inner.exchange(message.clone(), NLM_F_REQUEST | NLM_F_DUMP);
-        answer.map(|(messages, _)| messages).map_err(|e| Error::io(format!("listing {what}"), e))
+        Ok(all)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -133,12 +141,14 @@ impl Netlink {
 }
 
 impl Inner {
-    /// One request and all of its answer. The flag says that a dump was inconsistent.
+    /// One request and all of its answer, of which `take` gets message by message. True when a dump was
+    /// inconsistent.
     fn exchange(
         &mut self,
         message: RouteNetlinkMessage,
         flags: u16,
-    ) -> std::io::Result<(Vec<RouteNetlinkMessage>, bool)> {
+        take: &mut dyn FnMut(RouteNetlinkMessage),
+    ) -> std::io::Result<bool> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut request = NetlinkMessage::from(message);
         request.header.flags = flags;
@@ -147,11 +157,14 @@ impl Inner {
         let mut bytes = vec![0; request.buffer_len()];
         request.serialize(&mut bytes);
         self.socket.send(&bytes, 0)?;
-        self.receive(flags & NLM_F_DUMP == NLM_F_DUMP)
+        self.receive(flags & NLM_F_DUMP == NLM_F_DUMP, take)
     }
 
-    fn receive(&mut self, dumping: bool) -> std::io::Result<(Vec<RouteNetlinkMessage>, bool)> {
-        let mut messages = Vec::new();
+    fn receive(
+        &mut self,
+        dumping: bool,
+        take: &mut dyn FnMut(RouteNetlinkMessage),
+    ) -> std::io::Result<bool> {
         let mut interrupted = false;
         loop {
             let (bytes, _) = self.socket.recv_from_full()?;
@@ -162,10 +175,10 @@ impl Inner {
                 }
                 interrupted |= answer.header.flags & NLM_F_DUMP_INTR != 0;
                 match answer.payload {
-                    NetlinkPayload::InnerMessage(message) => messages.push(message),
+                    NetlinkPayload::InnerMessage(message) => take(message),
                     NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                    NetlinkPayload::Error(_) if !dumping => return Ok((messages, interrupted)),
-                    NetlinkPayload::Done(_) => return Ok((messages, interrupted)),
+                    NetlinkPayload::Error(_) if !dumping => return Ok(interrupted),
+                    NetlinkPayload::Done(_) => return Ok(interrupted),
                     _ => {}
                 }
             }

@@ -56,13 +56,13 @@ impl Netlink {
             if proxy {
                 request.header.flags = NeighbourFlags::Proxy;
             }
-            let answer = self.dump(&RouteNetlinkMessage::GetNeighbour(request), "neighbours")?;
-            entries.extend(answer.iter().filter_map(|message| match message {
+            let request = RouteNetlinkMessage::GetNeighbour(request);
+            entries.extend(self.dump(&request, "neighbours", |message| match message {
                 RouteNetlinkMessage::NewNeighbour(n) if n.header.state != NeighbourState::Noarp => {
-                    read_neigh(n)
+                    read_neigh(&n)
                 }
                 _ => None,
-            }));
+            })?);
         }
         entries.sort_unstable();
         entries.dedup();
@@ -118,14 +118,11 @@ impl Netlink {
     pub fn fdbs(&self) -> Result<Vec<Fdb>> {
         let mut request = NeighbourMessage::default();
         request.header.family = AddressFamily::Bridge;
-        let answer = self.dump(&RouteNetlinkMessage::GetNeighbour(request), "forwarding entries")?;
-        Ok(answer
-            .iter()
-            .filter_map(|message| match message {
-                RouteNetlinkMessage::NewNeighbour(n) => read_fdb(n),
-                _ => None,
-            })
-            .collect())
+        let request = RouteNetlinkMessage::GetNeighbour(request);
+        self.dump(&request, "forwarding entries", |message| match message {
+            RouteNetlinkMessage::NewNeighbour(n) => read_fdb(&n),
+            _ => None,
+        })
     }
 
     /// Adds a forwarding entry: for [`Mac::ZERO`] beside those that are there, for any other

@@ -76,14 +76,11 @@ impl Netlink {
     /// # Errors
     /// When the kernel refuses.
     pub fn routes(&self) -> Result<Vec<Route>> {
-        let answer = self.dump(&RouteNetlinkMessage::GetRoute(RouteMessage::default()), "routes")?;
-        Ok(answer
-            .iter()
-            .filter_map(|message| match message {
-                RouteNetlinkMessage::NewRoute(route) => read_route(route),
-                _ => None,
-            })
-            .collect())
+        let request = RouteNetlinkMessage::GetRoute(RouteMessage::default());
+        self.dump(&request, "routes", |message| match message {
+            RouteNetlinkMessage::NewRoute(route) => read_route(&route),
+            _ => None,
+        })
     }
 
     /// Adds a route, or replaces the one with the same destination, metric and table.
@@ -109,12 +106,13 @@ impl Netlink {
     /// # Errors
     /// When the kernel refuses.
     pub fn rules(&self) -> Result<Vec<Rule>> {
-        let answer = self.dump(&RouteNetlinkMessage::GetRule(RuleMessage::default()), "rules")?;
-        let all = answer.iter().filter_map(|message| match message {
-            RouteNetlinkMessage::NewRule(rule) => read_rule(rule),
+        let request = RouteNetlinkMessage::GetRule(RuleMessage::default());
+        self.dump(&request, "rules", |message| match message {
+            RouteNetlinkMessage::NewRule(rule) => {
+                read_rule(&rule).filter(|rule| !matches!(rule.priority, 0 | 32766 | 32767))
+            }
             _ => None,
-        });
-        Ok(all.filter(|rule| !matches!(rule.priority, 0 | 32766 | 32767)).collect())
+        })
     }
 
     /// Adds a rule; one that is there already is no error.

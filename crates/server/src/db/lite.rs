@@ -1,4 +1,5 @@
 //! SQLite through rusqlite: one connection that writes, a few that read, statements run where they are called.
+//! A connection that reads is opened when all others are busy: each knows the whole schema and keeps its statements.
 //!
 //! WAL lets readers go on beside the writer. `BEGIN IMMEDIATE` takes the write lock at once: a deferred
 //! transaction that upgrades later gets BUSY_SNAPSHOT, which no busy timeout cures.
@@ -22,19 +23,19 @@ const STATEMENTS_MAX: usize = 256;
 #[derive(Clone)]
 pub(super) struct Lite {
     writer: Arc<Mutex<Connection>>,
+    /// Those that are idle, the last one used at the end.
     readers: Arc<std::sync::Mutex<Vec<Connection>>>,
     free: Arc<Semaphore>,
+    path: Arc<Path>,
 }
 
 impl Lite {
     pub(super) fn open(path: &Path) -> Result<Lite, Stop> {
-        let writer = connect(path, WRITER_CACHE_KIB)?;
-        let readers =
-            (0..READERS_MAX).map(|_| connect(path, READER_CACHE_KIB)).collect::<Result<Vec<_>, _>>()?;
         Ok(Lite {
-            writer: Arc::new(Mutex::new(writer)),
-            readers: Arc::new(std::sync::Mutex::new(readers)),
+            writer: Arc::new(Mutex::new(connect(path, WRITER_CACHE_KIB)?)),
+            readers: Arc::default(),
             free: Arc::new(Semaphore::new(READERS_MAX)),
+            path: path.into(),
         })
     }
 
@@ -46,8 +47,8 @@ impl Lite {
 
     pub(super) async fn begin_read(&self) -> Result<LiteTx, Stop> {
         let permit = self.free.clone().acquire_owned().await.map_err(|e| Stop::Database(e.to_string()))?;
-        let connection = self.readers.lock().map_err(|e| Stop::Database(e.to_string()))?.pop();
-        let connection = connection.ok_or_else(|| Stop::Database("a permit without a reader".into()))?;
+        let idle = self.readers.lock().map_err(|e| Stop::Database(e.to_string()))?.pop();
+        let connection = idle.map_or_else(|| connect(&self.path, READER_CACHE_KIB), Ok)?;
         let held = Held::Reader(Reader {
             connection: Some(connection),
             home: self.readers.clone(),
