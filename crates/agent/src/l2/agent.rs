@@ -67,7 +67,7 @@ pub async fn run(
     let _listeners = listen(transport, &config.host, &inbox, config.ovs.is_some());
     let mut monitor = Monitor::open(ns)?;
     let open = move || match settings.ovs.clone() {
-        Some(ovs) => Driver::open_vswitch(ovs),
+        Some(ovs) => Driver::open_vswitch(ovs, &place),
         None => Driver::linux_bridge(settings, extensions, &place),
     };
     let driver = tokio::task::spawn_blocking(open).await??;
@@ -342,7 +342,7 @@ impl Agent {
         let list: Vec<String> = filtered.into_iter().collect();
         for chunk in list.chunks(self.devices_per_call) {
             let info = self.server.security(chunk).await?;
-            self.view.learn_security(chunk, info);
+            self.view.learn_security(chunk, info, self.device);
         }
         Ok(())
     }

@@ -72,8 +72,12 @@ oslo::options! {
         enable_security_group: bool = true;
         /// Keep members of groups in sets of the kernel.
         enable_ipset: bool = true;
-        /// What enforces them: iptables, noop, or an older class path of these.
+        /// What enforces them: iptables (Linux bridge agent), iptables_hybrid or openvswitch (Open vSwitch agent),
+        /// noop, or an older class path of these.
         firewall_driver: Option<String> = None;
+        /// Ethernet types beside IP and ARP that ports may use, in hexadecimal: 0x4008. The firewall openvswitch
+        /// only.
+        permitted_ethertypes: Vec<String> = Vec::new();
     }
 }
 
@@ -88,8 +92,12 @@ oslo::options! {
 /// What enforces security groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Firewall {
-    /// iptables on the bridges.
+    /// iptables on the networks' bridges.
     Iptables,
+    /// iptables on a bridge of each port, which is between the instance and Open vSwitch.
+    IptablesHybrid,
+    /// Flows of Open vSwitch, with its connection tracking.
+    OpenVswitch,
     /// Nothing.
     Noop,
 }
@@ -98,8 +106,14 @@ pub enum Firewall {
 const FIREWALL_DRIVERS: &[(&str, Firewall)] = &[
     ("iptables", Firewall::Iptables),
     ("neutron.agent.linux.iptables_firewall.IptablesFirewallDriver", Firewall::Iptables),
-    ("iptables_hybrid", Firewall::Iptables),
-    ("neutron.agent.linux.iptables_firewall.OVSHybridIptablesFirewallDriver", Firewall::Iptables),
+    ("neutron.agent.linux.iptables_firewall:IptablesFirewallDriver", Firewall::Iptables),
+    ("iptables_hybrid", Firewall::IptablesHybrid),
+    ("neutron.agent.linux.iptables_firewall.OVSHybridIptablesFirewallDriver", Firewall::IptablesHybrid),
+    ("neutron.agent.linux.iptables_firewall:OVSHybridIptablesFirewallDriver", Firewall::IptablesHybrid),
+    ("openvswitch", Firewall::OpenVswitch),
+    ("neutron.agent.linux.openvswitch_firewall.OVSFirewallDriver", Firewall::OpenVswitch),
+    ("neutron.agent.linux.openvswitch_firewall:OVSFirewallDriver", Firewall::OpenVswitch),
+    ("neutron.agent.linux.openvswitch_firewall.firewall.OVSFirewallDriver", Firewall::OpenVswitch),
     ("noop", Firewall::Noop),
     ("neutron.agent.firewall.NoopFirewallDriver", Firewall::Noop),
     ("neutron.agent.firewall:NoopFirewallDriver", Firewall::Noop),
@@ -146,7 +160,16 @@ impl L2Config {
     pub fn load(config: &Config, host: &str) -> Result<Self, Problem> {
         let (bridges, vxlan) = (LinuxBridgeOptions::load(config)?, VxlanOptions::load(config)?);
         let security = SecurityGroupOptions::load(config)?;
-        let firewall = firewall(config, &security)?;
+        let firewall = match firewall(config, &security)? {
+            Firewall::OpenVswitch => {
+                let text = "[securitygroup] firewall_driver: the Linux bridge agent has no firewall openvswitch; \
+                            use iptables";
+                return Err(problem(config, "securitygroup", "firewall_driver", text.into()));
+            }
+            // Its ports are on bridges already.
+            Firewall::IptablesHybrid => Firewall::Iptables,
+            other => other,
+        };
         let vxlan = match (vxlan.enable_vxlan, vxlan.local_ip) {
             (false, _) => None,
             (true, Some(local_ip)) => Some(Vxlan { local_ip, options: vxlan }),
@@ -178,23 +201,17 @@ impl L2Config {
     /// The first value that cannot be, with its place. A firewall that this agent does not have is refused:
     /// instances would be unprotected.
     pub fn load_openvswitch(config: &Config, host: &str) -> Result<Self, Problem> {
-        let security = SecurityGroupOptions::load(config)?;
-        let firewall = firewall(config, &security)?;
-        if firewall != Firewall::Noop {
-            let text = "[securitygroup] firewall_driver: the Open vSwitch agent has only noop so far; \
-                        security groups would not be enforced";
-            return Err(problem(config, "securitygroup", "firewall_driver", text.into()));
-        }
+        let ovs = OvsConfig::load(config, host)?;
         Ok(L2Config {
             host: host.to_owned(),
             interface_mappings: BTreeMap::new(),
             bridge_mappings: BTreeMap::new(),
             vxlan: None,
             agent: AgentOptions::load(config)?,
-            firewall,
-            enable_ipset: security.enable_ipset,
+            firewall: ovs.firewall,
+            enable_ipset: ovs.enable_ipset,
             devices_per_call: ServiceOptions::load(config)?.rpc_resources_processing_step.max(1),
-            ovs: Some(OvsConfig::load(config, host)?),
+            ovs: Some(ovs),
         })
     }
 
@@ -272,6 +289,24 @@ pub fn firewall_problem(config: &Config) -> Option<Problem> {
     SecurityGroupOptions::load(config).and_then(|options| firewall(config, &options)).err()
 }
 
+/// What enforces security groups on ports of Open vSwitch.
+///
+/// # Errors
+/// When nobody knows it, or it could not see the packets of these ports.
+pub(super) fn openvswitch_firewall(
+    config: &Config,
+    options: &SecurityGroupOptions,
+) -> Result<Firewall, Problem> {
+    match firewall(config, options)? {
+        Firewall::Iptables => {
+            let text = "[securitygroup] firewall_driver: iptables does not see packets between ports of Open vSwitch; \
+                        use openvswitch or iptables_hybrid";
+            Err(problem(config, "securitygroup", "firewall_driver", text.into()))
+        }
+        other => Ok(other),
+    }
+}
+
 /// What enforces security groups. A name nobody knows must not leave instances unprotected.
 fn firewall(config: &Config, options: &SecurityGroupOptions) -> Result<Firewall, Problem> {
     if !options.enable_security_group {
@@ -345,7 +380,27 @@ mod tests {
                 "agent.ini:4: [securitygroup] firewall_driver = \"{short}\" is not known; did you mean \"{short}r\"?"
             ))
         );
-        assert!(firewall("firewall_driver = openvswitch").unwrap_err().contains("known are iptables, "));
+        assert!(firewall("firewall_driver = ebtables").unwrap_err().contains("known are iptables, "));
+        assert!(firewall("firewall_driver = openvswitch").unwrap_err().contains("use iptables"));
+    }
+
+    #[test]
+    fn what_enforces_security_groups_on_open_vswitch() {
+        let firewall = |name: &str| {
+            let config = Config::parse("agent.ini", &format!("[securitygroup]\nfirewall_driver = {name}\n"));
+            L2Config::load_openvswitch(&config, "h1")
+                .map(|c| c.firewall)
+                .map_err(|problem| problem.to_string())
+        };
+        // As the Juno guide has it.
+        let hybrid = "neutron.agent.linux.iptables_firewall.OVSHybridIptablesFirewallDriver";
+        assert_eq!(firewall(hybrid), Ok(Firewall::IptablesHybrid));
+        assert_eq!(firewall("openvswitch"), Ok(Firewall::OpenVswitch));
+        let flows = "neutron.agent.linux.openvswitch_firewall.firewall.OVSFirewallDriver";
+        assert_eq!(firewall(flows), Ok(Firewall::OpenVswitch));
+        assert_eq!(firewall("noop"), Ok(Firewall::Noop));
+        assert!(firewall("iptables").unwrap_err().contains("use openvswitch or iptables_hybrid"));
+        assert!(firewall("openvswitch_").unwrap_err().contains("did you mean \"openvswitch\"?"));
     }
 
     #[test]

@@ -39,8 +39,8 @@ impl Driver {
     ///
     /// # Errors
     /// When it does not answer, or lacks what `config` names.
-    pub fn open_vswitch(config: OvsConfig) -> Result<Self> {
-        Ok(Driver::OpenVswitch(Box::new(OpenVswitch::open(config)?)))
+    pub fn open_vswitch(config: OvsConfig, ns: &Netns) -> Result<Self> {
+        Ok(Driver::OpenVswitch(Box::new(OpenVswitch::open(config, ns)?)))
     }
 
     /// How devices are named: after the kernel's, or by the port's id.

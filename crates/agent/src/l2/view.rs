@@ -122,14 +122,14 @@ impl View {
     }
 
     /// Takes in what the server said about the filters of `asked` devices. Those it said nothing
-    /// about have none.
-    pub fn learn_security(&mut self, asked: &[String], info: SecurityGroupInfo) {
+    /// about have none. `device` names a port's device by its id: the name in the answer is as the server likes
+    /// it.
+    pub fn learn_security(&mut self, asked: &[String], info: SecurityGroupInfo, device: fn(&str) -> String) {
         for device in asked {
             self.security.ports.remove(device);
         }
         for (port_id, port) in info.devices {
-            // By the port's id: the name in the answer is as the server likes it.
-            self.security.ports.insert(model::names::tap(&port_id), port);
+            self.security.ports.insert(device(&port_id), port);
         }
         self.security.groups.extend(info.security_groups);
         self.security.members.extend(info.sg_member_ips);

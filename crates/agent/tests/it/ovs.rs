@@ -37,7 +37,7 @@ impl Host {
     async fn restart(&mut self) {
         self.driver = None;
         let config = self.config.clone();
-        let open = tokio::task::spawn_blocking(move || OpenVswitch::open(config));
+        let open = tokio::task::spawn_blocking(move || OpenVswitch::open(config, &host::Netns::host()));
         self.driver = Some(open.await.unwrap().unwrap());
     }
 

@@ -16,7 +16,7 @@ pub fn cuts(before: &Security, now: &Security, zones: &Zones) -> BTreeSet<Cut> {
     let mut cuts = BTreeSet::new();
     let (rules_before, rules_now) = (effective(before), effective(now));
     for (device, old) in &before.ports {
-        let Some(zone) = zones.of(&old.network_id) else { continue };
+        let Some(zone) = zones.of(device, &old.network_id) else { continue };
         let Some(new) = now.ports.get(device) else {
             whole(zone, &old.fixed_ips, &mut cuts);
             continue;
@@ -36,7 +36,7 @@ pub fn cuts(before: &Security, now: &Security, zones: &Zones) -> BTreeSet<Cut> {
     }
     // A port that was not filtered until now may have connections no rule ever allowed.
     for (device, new) in now.ports.iter().filter(|(device, _)| !before.ports.contains_key(*device)) {
-        if let Some(zone) = zones.of(&new.network_id).filter(|_| !device.is_empty()) {
+        if let Some(zone) = zones.of(device, &new.network_id) {
             whole(zone, &new.fixed_ips, &mut cuts);
         }
     }

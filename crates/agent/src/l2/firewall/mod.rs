@@ -3,6 +3,7 @@
 //! agent adopts what the other installed.
 
 mod cuts;
+mod iptables;
 mod rules;
 mod zones;
 
@@ -14,6 +15,8 @@ use model::l2::{DeviceDetails, Direction, Ethertype, Members, SecuredPort, Secur
 use model::names;
 
 pub use cuts::cuts;
+pub use iptables::IptablesFirewall;
+pub(crate) use rules::{any_protocol, parse_net, protocol_number, sources};
 pub use zones::Zones;
 
 use super::view::{Security, View, remote_of};
@@ -43,6 +46,37 @@ pub struct Filters {
     pub sets: Sets,
 }
 
+/// What the devices of ports are plugged into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plug {
+    /// A bridge per network; connections are told apart by network.
+    NetworkBridge,
+    /// A bridge per port between the instance and Open vSwitch (`qbr…`, made by Nova); connections are told apart
+    /// by port: those between two ports of a host pass both filters.
+    PortBridge,
+}
+
+impl Plug {
+    /// What the device begins with whose packets are tracked in a zone: the bridge itself, or its end of the pair
+    /// that leads to Open vSwitch.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Plug::NetworkBridge => names::BRIDGE_PREFIX,
+            Plug::PortBridge => "qvb",
+        }
+    }
+
+    /// The rest of that device's name, for a port's tap and network.
+    fn key<'a>(self, device: &'a str, network_id: &'a str) -> Option<&'a str> {
+        let key = match self {
+            Plug::NetworkBridge => network_id.get(..11).unwrap_or(network_id),
+            Plug::PortBridge => device.strip_prefix("tap").unwrap_or(device),
+        };
+        (!key.is_empty()).then_some(key)
+    }
+}
+
 /// How filters are written.
 #[derive(Debug, Clone)]
 pub struct Style {
@@ -54,6 +88,8 @@ pub struct Style {
     pub ipset: bool,
     /// The host speaks IPv6.
     pub v6: bool,
+    /// What ports are plugged into.
+    pub plug: Plug,
     /// Bridges that ports are on; `+` at the end stands for anything.
     pub bridges: Vec<String>,
 }
@@ -62,8 +98,7 @@ pub struct Style {
 #[must_use]
 pub fn filters(view: &View, zones: &Zones, style: &Style) -> Filters {
     let features = Features { mangle: false, nat: false, v6: style.v6, comments: style.comments };
-    let mut out =
-        Writer { rules: Ruleset::new(&style.binary, features), security: &view.security, ipset: style.ipset };
+    let mut out = Writer { rules: Ruleset::new(&style.binary, features), security: &view.security, style };
     out.rules.add_chain(Families::Both, Table::Filter, FALLBACK);
     out.rules.add_rule(Families::Both, Table::Filter, FALLBACK, "-j DROP", Some(comment::UNMATCH_DROP));
     out.rules.add_chain(Families::Both, Table::Filter, SG_CHAIN);
@@ -95,7 +130,7 @@ pub fn is_trusted(device_owner: &str) -> bool {
 }
 
 /// Ports that are filtered: wired here, with port security, and known to the server as such.
-fn secured(view: &View) -> impl Iterator<Item = (&String, &SecuredPort)> {
+pub(crate) fn secured(view: &View) -> impl Iterator<Item = (&String, &SecuredPort)> {
     view.security.ports.iter().filter(|(device, port)| {
         let wired = view.ports.get(*device);
         port.port_security_enabled
@@ -103,13 +138,20 @@ fn secured(view: &View) -> impl Iterator<Item = (&String, &SecuredPort)> {
     })
 }
 
-/// Ports that nothing is filtered for: Neutron's own, or those without port security.
-fn open_ports(view: &View, trusted: bool) -> impl Iterator<Item = &String> {
+/// Ports that nothing is filtered for: Neutron's own (`trusted`), or those without port security.
+pub(crate) fn open_ports(view: &View, trusted: bool) -> impl Iterator<Item = &String> {
     let open = move |port: &DeviceDetails| match is_trusted(&port.device_owner) {
         true => trusted,
         false => !trusted && !port.port_security_enabled,
     };
     view.ports.iter().filter(move |(_, port)| open(port)).map(|(device, _)| device)
+}
+
+/// Whether a port is to be filtered and its rules are not known yet.
+pub(crate) fn awaits_rules(view: &View, device: &str) -> bool {
+    let known = view.security.ports.get(device).is_some_and(|port| port.port_security_enabled);
+    let guarded = |port: &DeviceDetails| port.port_security_enabled && !is_trusted(&port.device_owner);
+    !known && view.ports.get(device).is_some_and(guarded)
 }
 
 /// The sets that rules of filtered ports refer to.
@@ -145,7 +187,7 @@ fn members_of(members: &Members, ethertype: Ethertype) -> BTreeSet<ipnet::IpNet>
 struct Writer<'a> {
     rules: Ruleset,
     security: &'a Security,
-    ipset: bool,
+    style: &'a Style,
 }
 
 impl Writer<'_> {
@@ -155,17 +197,24 @@ impl Writer<'_> {
 
     /// Packets of a network are tracked in a zone of its own: addresses may be used twice.
     fn zone(&mut self, device: &str, port: &SecuredPort, zones: &Zones) {
-        let Some(zone) = zones.of(&port.network_id) else { return };
+        let plug = self.style.plug;
+        let Some((zone, key)) = zones.of(device, &port.network_id).zip(plug.key(device, &port.network_id))
+        else {
+            return;
+        };
         let first = port.security_groups.first().and_then(|g| self.security.groups.get(g));
         let stateful = first.and_then(|rules| rules.first()).is_none_or(|rule| rule.stateful);
-        // Upstream cuts four characters off the device's name here, not three.
-        let short = device.get(4..).unwrap_or_default();
+        let short = match plug {
+            // Upstream cuts four characters off the device's name here, not three.
+            Plug::NetworkBridge => device.get(4..).unwrap_or_default(),
+            Plug::PortBridge => port.device.as_str(),
+        };
         let (comment, action) = if stateful {
             (format!("Set zone for {short}"), format!("--zone {zone}"))
         } else {
             (format!("Make {short} stateless"), "--notrack".to_owned())
         };
-        let bridge = names::bridge(&port.network_id);
+        let bridge = format!("{}{key}", plug.prefix());
         let tail = format!("-m comment --comment \"{comment}\" -j CT {action}");
         for matching in [
             format!("-m physdev --physdev-in {bridge}"),
@@ -235,7 +284,7 @@ impl Writer<'_> {
 
     fn texts(&self, rule: &SecurityRule, port: &SecuredPort) -> Vec<String> {
         let Some(group) = remote_of(rule) else { return vec![rules::plain(rule)] };
-        if self.ipset {
+        if self.style.ipset {
             return vec![rules::with_set(rule, &ipset::name(rule.ethertype == Ethertype::V6, group))];
         }
         let members = self.security.members.get(group).map(|m| members_of(m, rule.ethertype));

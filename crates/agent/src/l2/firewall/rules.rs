@@ -59,7 +59,7 @@ const ALIASES: &[(&str, &str)] =
     &[("ipv6-encap", "ipv6"), ("icmpv6", "ipv6-icmp"), ("pgm", "113"), ("ipip", "ipencap")];
 
 /// An address or network.
-pub(super) fn parse_net(text: &str) -> Option<IpNet> {
+pub(crate) fn parse_net(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map(|net| net.trunc()).ok()
 }
 
@@ -73,8 +73,13 @@ fn protocol(rule: &SecurityRule) -> Option<&str> {
     Some(known.map_or(name, |(_, to)| to))
 }
 
+/// Whether a rule is about every protocol.
+pub(crate) fn any_protocol(rule: &SecurityRule) -> bool {
+    protocol(rule).is_none()
+}
+
 /// The number of a rule's protocol, where it is known.
-pub(super) fn protocol_number(rule: &SecurityRule) -> Option<u8> {
+pub(crate) fn protocol_number(rule: &SecurityRule) -> Option<u8> {
     let name = protocol(rule)?;
     let known = PROTOCOLS.iter().find(|(_, to)| *to == name).map(|(number, _)| *number);
     known.unwrap_or(name).parse().ok()
@@ -146,9 +151,10 @@ pub(super) fn with_set(rule: &SecurityRule, set: &str) -> String {
     text.join(" ")
 }
 
-/// The chain that lets only a port's own source addresses pass.
-pub(super) fn spoof_chain(rules: &mut Ruleset, device: &str, port: &SecuredPort) {
-    let chain = format!("s{}", device.get(3..).unwrap_or_default());
+/// The pairs of hardware address and address or network that a port may send from: its own, those it was allowed,
+/// and the link-local addresses that go with them. A port without addresses may use any with its own hardware
+/// address.
+pub(crate) fn sources(port: &SecuredPort) -> Vec<(Mac, Option<IpNet>)> {
     let mut pairs: Vec<(Mac, Option<IpNet>)> = Vec::new();
     let pair_nets = port.allowed_address_pairs.iter().map(|p| (p.mac_address, parse_net(&p.ip_address)));
     let own = port.fixed_ips.iter().map(|ip| (port.mac_address, Some(IpNet::from(*ip))));
@@ -166,6 +172,13 @@ pub(super) fn spoof_chain(rules: &mut Ruleset, device: &str, port: &SecuredPort)
         // lets it use any. Its link-local address is all it can claim there.
         pairs.push((port.mac_address, Some(IpNet::from(IpAddr::from(port.mac_address.link_local())))));
     }
+    pairs
+}
+
+/// The chain that lets only a port's own source addresses pass.
+pub(super) fn spoof_chain(rules: &mut Ruleset, device: &str, port: &SecuredPort) {
+    let chain = format!("s{}", device.get(3..).unwrap_or_default());
+    let pairs = sources(port);
     for (families, v6) in [(Families::V4, false), (Families::V6, true)] {
         let fits = |net: &Option<IpNet>| net.is_none_or(|net| net.addr().is_ipv6() == v6);
         rules.add_chain(families, Table::Filter, &chain);

@@ -86,8 +86,8 @@ fn recorded_view() -> View {
 }
 
 fn zones() -> Zones {
-    let mut zones = Zones::default();
-    zones.ensure([NETWORK].into_iter());
+    let mut zones = Zones::new(Plug::NetworkBridge);
+    zones.ensure([("", NETWORK)].into_iter());
     zones
 }
 
@@ -97,6 +97,7 @@ fn style(ipset: bool) -> Style {
         comments: true,
         ipset,
         v6: true,
+        plug: Plug::NetworkBridge,
         bridges: vec!["brq+".into()],
     }
 }
@@ -188,16 +189,16 @@ fn without_sets_members_are_listed() {
 fn zones_are_found_again() {
     let filters = filters(&recorded_view(), &zones(), &style(true));
     let (_, raw) = filters.rules.tables(Family::V4).find(|(table, _)| *table == Table::Raw).unwrap();
-    let mut found = Zones::installed(raw.chains["neutron-linuxbri-PREROUTING"].iter());
+    let mut found = Zones::installed(Plug::NetworkBridge, raw.chains["neutron-linuxbri-PREROUTING"].iter());
     assert_eq!(found, zones());
-    found.ensure(["00000002-0000", NETWORK, "00000003-0000"].into_iter());
+    found.ensure(["00000002-0000", NETWORK, "00000003-0000"].map(|network| ("", network)).into_iter());
     assert_eq!(
-        [found.of(NETWORK), found.of("00000002-0000"), found.of("00000003-0000")],
+        [NETWORK, "00000002-0000", "00000003-0000"].map(|network| found.of("", network)),
         [Some(4097), Some(4098), Some(4099)]
     );
-    found.retain(["00000003-0000"].into_iter());
-    found.ensure(["00000004-0000"].into_iter());
-    assert_eq!((found.of(NETWORK), found.of("00000004-0000")), (None, Some(4097)));
+    let mut found = found.keep([("", "00000003-0000")].into_iter());
+    found.ensure([("", "00000004-0000")].into_iter());
+    assert_eq!((found.of("", NETWORK), found.of("", "00000004-0000")), (None, Some(4097)));
 }
 
 /// A cut as its conditions in words.

@@ -9,17 +9,14 @@ mod spoof;
 use std::collections::{BTreeMap, BTreeSet};
 
 use host::ebtables::{self, Chains};
-use host::ipset::{self, Sets};
-use host::iptables::{Family, Iptables, Table};
 use host::netlink::{Kind, Link, Netlink};
-use host::sysctl::{self, Setting};
-use host::{Error, Netns, Result, conntrack};
+use host::{Error, Netns, Result, sysctl};
 use model::{Mac, names};
 use serde_json::{Map, Value, json};
 
 use super::config::{Firewall, L2Config};
 use super::extension::Extension;
-use super::firewall::{self, Style, Zones};
+use super::firewall::{IptablesFirewall, Plug, Style};
 use super::view::{FdbMessage, FdbTable, View};
 use desired::{Desired, UplinkKind, desired};
 use plan::{Facts, plan};
@@ -33,13 +30,10 @@ pub struct LinuxBridge {
     config: L2Config,
     extensions: Vec<Extension>,
     nl: Netlink,
-    iptables: Iptables,
-    zones: Option<Zones>,
-    sets: Option<Sets>,
+    firewall: Option<IptablesFirewall>,
     ebtables: Option<Chains>,
     filtered: Option<View>,
     deleted: BTreeSet<String>,
-    style: Style,
 }
 
 /// What became of one pass over the host.
@@ -65,29 +59,30 @@ impl LinuxBridge {
                 )));
             }
         }
-        if config.firewall == Firewall::Iptables {
-            filter_bridges(ns)?;
-        }
         let style = Style {
             binary: BINARY.into(),
             comments: config.agent.comment_iptables_rules,
             ipset: config.enable_ipset,
             v6: sysctl::get(ns, "net/ipv6/conf/all/disable_ipv6").is_ok(),
+            plug: Plug::NetworkBridge,
             bridges: std::iter::once(format!("{}+", names::BRIDGE_PREFIX))
                 .chain(config.bridge_mappings.values().cloned())
                 .collect(),
         };
+        let firewall = match config.firewall {
+            Firewall::Noop => None,
+            Firewall::Iptables | Firewall::IptablesHybrid | Firewall::OpenVswitch => {
+                Some(IptablesFirewall::open(ns, style)?)
+            }
+        };
         let driver = LinuxBridge {
-            iptables: Iptables::new(ns),
             config,
             extensions,
             nl,
-            zones: None,
-            sets: None,
+            firewall,
             ebtables: None,
             filtered: None,
             deleted: BTreeSet::new(),
-            style,
         };
         driver.tunnel_device()?;
         Ok(driver)
@@ -151,8 +146,9 @@ impl LinuxBridge {
 
     /// Forgets what is installed, so that the next pass finds what others changed.
     pub fn forget(&mut self) {
-        self.iptables.forget();
-        self.sets = None;
+        if let Some(firewall) = &mut self.firewall {
+            firewall.forget();
+        }
         self.ebtables = None;
         self.filtered = None;
     }
@@ -248,50 +244,12 @@ impl LinuxBridge {
             ebtables::apply(&ns, &wanted, &installed)?;
             self.ebtables = Some(wanted);
         }
-        if self.config.firewall == Firewall::Noop {
-            return Ok(());
+        let before = self.filtered.as_ref().map(|before| &before.security);
+        match &mut self.firewall {
+            Some(firewall) => firewall.apply(view, before, &self.extensions),
+            None => Ok(()),
         }
-        let mut zones = self.zones.clone().map_or_else(|| self.installed_zones(), Ok)?;
-        zones.ensure(view.networks().into_iter());
-        let mut filters = firewall::filters(view, &zones, &self.style);
-        super::extension::extend(&self.extensions, view, &mut filters.rules);
-        let installed = match self.sets.take() {
-            Some(sets) => sets,
-            None => ipset::list(&ns)?,
-        };
-        ipset::apply(&ns, &filters.sets, &installed)?;
-        self.iptables.apply(&filters.rules)?;
-        let cuts =
-            self.filtered.as_ref().map(|before| firewall::cuts(&before.security, &view.security, &zones));
-        // The rules stand whatever becomes of these two: no reason to undo the pass.
-        if let Err(error) = conntrack::delete(&ns, &cuts.unwrap_or_default()) {
-            tracing::error!(%error, "connections that are no longer allowed could not be cut");
-        }
-        if let Err(error) = ipset::destroy(&ns, &filters.sets, &installed) {
-            tracing::warn!(%error, "sets that are no longer needed could not be removed");
-        }
-        zones.retain(view.networks().into_iter());
-        self.sets = Some(filters.sets);
-        self.zones = Some(zones);
-        Ok(())
     }
-
-    fn installed_zones(&mut self) -> Result<Zones> {
-        let chain = format!("{}-PREROUTING", BINARY.get(..16).unwrap_or(BINARY));
-        let raw = self.iptables.installed(Family::V4)?.get(&Table::Raw);
-        let rules = raw.and_then(|table| table.0.get(&chain)).map(Vec::as_slice).unwrap_or_default();
-        Ok(Zones::installed(rules.iter()))
-    }
-}
-
-/// Makes bridged packets go through iptables; without that, security groups would be a pretence.
-fn filter_bridges(ns: &Netns) -> Result<()> {
-    let key = |proto: &str| Setting::new(format!("net/bridge/bridge-nf-call-{proto}tables"), 1);
-    sysctl::set(ns, &[key("arp"), key("ip"), key("ip6")]).map(drop).map_err(|e| {
-        Error::Odd(format!(
-            "security groups need the kernel module br_netfilter ({e}); load it or set firewall_driver"
-        ))
-    })
 }
 
 /// Takes installed forwarding entries into the view, for networks that it has a port but no

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use host::{Error, Result};
+use host::{Error, Netns, Result};
 use ovs::Remote;
 use ovs::openflow::{Flows, Switch, diff, lasting};
 use ovs::ovsdb::transaction::{Condition, Mutation};
@@ -18,8 +18,10 @@ use super::config::OvsConfig;
 use super::desired::{Layout, Port, layout};
 use super::facts::{Facts, WATCHES, facts};
 use super::flows::{Input, adopt, flows, removable};
+use super::hybrid::Hybrid;
 use super::plan::{PROTOCOLS, Step, plan};
 use super::vlans::{self, LocalVlans};
+use crate::l2::config::Firewall;
 use crate::l2::linuxbridge::Wired;
 use crate::l2::view::{FdbMessage, View};
 
@@ -36,6 +38,8 @@ pub struct OpenVswitch {
     database: Client,
     /// Conversations with bridges, and the flows they have, by name.
     bridges: BTreeMap<String, Bridge>,
+    /// What filters where each port has a bridge of its own.
+    hybrid: Option<Hybrid>,
 }
 
 #[derive(Debug)]
@@ -48,8 +52,8 @@ impl OpenVswitch {
     /// Connects to the switch of this host, from within a runtime.
     ///
     /// # Errors
-    /// When it does not answer, or lacks a bridge that `config` names.
-    pub fn open(config: OvsConfig) -> Result<OpenVswitch> {
+    /// When it does not answer, or lacks a bridge that `config` names, or the host `ns` cannot filter.
+    pub fn open(config: OvsConfig, ns: &Netns) -> Result<OpenVswitch> {
         let settings = Settings {
             remote: config.database.clone(),
             database: "Open_vSwitch".into(),
@@ -77,7 +81,11 @@ impl OpenVswitch {
                 )));
             }
         }
-        Ok(OpenVswitch { config, runtime, database, bridges: BTreeMap::new() })
+        let hybrid = match config.firewall {
+            Firewall::IptablesHybrid => Some(Hybrid::open(&config, ns)?),
+            Firewall::Iptables | Firewall::OpenVswitch | Firewall::Noop => None,
+        };
+        Ok(OpenVswitch { config, runtime, database, bridges: BTreeMap::new(), hybrid })
     }
 
     /// A view of the database that changes when it does.
@@ -123,7 +131,7 @@ impl OpenVswitch {
             "l2_population": tunnels.is_some_and(|t| t.l2_population),
             "arp_responder_enabled": tunnels.is_some_and(|t| t.arp_responder),
             "enable_distributed_routing": false,
-            "ovs_hybrid_plug": false,
+            "ovs_hybrid_plug": self.config.firewall == Firewall::IptablesHybrid,
         });
         match all {
             Json::Object(all) => all,
@@ -134,6 +142,9 @@ impl OpenVswitch {
     /// Forgets which flows are installed, so that the next [`OpenVswitch::apply`] reads and repairs them.
     pub fn forget(&mut self) {
         self.bridges.values_mut().for_each(|bridge| bridge.installed = None);
+        if let Some(hybrid) = &mut self.hybrid {
+            hybrid.forget();
+        }
     }
 
     /// Makes the switch like `view` says, once it has taken in `messages` about forwarding.
@@ -156,7 +167,10 @@ impl OpenVswitch {
         for (bridge, desired) in flows(input) {
             self.install(&bridge, desired)?;
         }
-        // Only now that its flows guard it may a port be heard.
+        if let Some(hybrid) = &mut self.hybrid {
+            hybrid.apply(view)?;
+        }
+        // Only now that its filter guards it may a port be heard.
         self.change(&steps.after, &now)?;
         Ok(Wired { failed: failed(view, &wanted) })
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use oslo::config::{Config, Gravity, Problem};
 use ovs::Remote;
 
-use crate::l2::config::AgentOptions;
+use crate::l2::config::{AgentOptions, Firewall, SecurityGroupOptions, openvswitch_firewall};
 
 oslo::options! {
     /// Bridges and tunnels of Open vSwitch.
@@ -119,8 +119,16 @@ pub struct OvsConfig {
     pub run_dir: PathBuf,
     /// Tunnels, if there are any.
     pub tunnels: Option<Tunnels>,
-    /// ARP and neighbour messages are checked.
+    /// ARP and neighbour messages are checked where the firewall does not do it.
     pub prevent_arp_spoofing: bool,
+    /// What enforces security groups.
+    pub firewall: Firewall,
+    /// Ethernet types that filtered ports may use beside IP and ARP.
+    pub permitted_ethertypes: Vec<u16>,
+    /// Members of groups are kept in sets of the kernel, where iptables filters.
+    pub enable_ipset: bool,
+    /// iptables' rules are explained.
+    pub comment_iptables_rules: bool,
 }
 
 /// Where Open vSwitch's sockets are when its database is reached by TCP.
@@ -149,9 +157,35 @@ impl OvsConfig {
             Remote::Tcp(_) => RUN_DIR.into(),
         };
         let tunnels = tunnels(config, &ovs, &agent, &common)?;
-        let prevent_arp_spoofing = common.prevent_arp_spoofing;
-        Ok(OvsConfig { host: host.to_owned(), ovs, database, run_dir, tunnels, prevent_arp_spoofing })
+        let security = SecurityGroupOptions::load(config)?;
+        Ok(OvsConfig {
+            host: host.to_owned(),
+            ovs,
+            database,
+            run_dir,
+            tunnels,
+            prevent_arp_spoofing: common.prevent_arp_spoofing,
+            firewall: openvswitch_firewall(config, &security)?,
+            permitted_ethertypes: ethertypes(&security.permitted_ethertypes),
+            enable_ipset: security.enable_ipset,
+            comment_iptables_rules: common.comment_iptables_rules,
+        })
     }
+}
+
+/// Ethernet types from their text; what is none permits nothing.
+fn ethertypes(texts: &[String]) -> Vec<u16> {
+    let parse = |text: &String| {
+        let number = text.strip_prefix("0x").and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        if number.is_none() {
+            tracing::warn!(
+                text,
+                "[securitygroup] permitted_ethertypes: no hexadecimal number like 0x4008; passed over"
+            );
+        }
+        number
+    };
+    texts.iter().filter_map(parse).collect()
 }
 
 fn tunnels(

@@ -10,6 +10,8 @@ use model::names;
 use super::config::{OvsConfig, TunnelType, Tunnels};
 use super::facts::Facts;
 use super::vlans::LocalVlans;
+use crate::l2::config::Firewall;
+use crate::l2::firewall::awaits_rules;
 use crate::l2::view::View;
 
 /// Bridges, what connects them, and the VLANs of ports.
@@ -85,10 +87,13 @@ pub fn layout(view: &View, config: &OvsConfig, facts: &Facts, vlans: &LocalVlans
             out.ports.insert((tunnel_bridge.clone(), name), tunnel(tunnels, kind, remote));
         }
     }
+    let filters = config.firewall == Firewall::OpenVswitch;
     for (device, name, port) in facts.devices(integration) {
         let tag = match view.ports.get(device) {
-            Some(details) if details.admin_state_up => live(details, config, vlans),
-            // Said to be down, or no port of this host.
+            Some(details) if details.admin_state_up && !(filters && awaits_rules(view, device)) => {
+                live(details, config, vlans)
+            }
+            // Said to be down, or its filter is not known yet.
             Some(_) => Ok(Tag::Dead),
             None if view.disowned.contains(device) => Ok(Tag::Dead),
             // Not told about yet: without a tag it would be on a network with all others of its kind.

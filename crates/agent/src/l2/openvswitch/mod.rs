@@ -6,6 +6,7 @@ pub mod config;
 pub mod desired;
 pub mod facts;
 pub mod flows;
+mod hybrid;
 pub mod plan;
 pub mod vlans;
 

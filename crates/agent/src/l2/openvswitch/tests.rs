@@ -10,6 +10,8 @@ use ovs::openflow::{Flow, Flows};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+mod filter;
+
 use super::config::OvsConfig;
 use super::desired::layout;
 use super::facts::{Bridge, Facts, Port};

@@ -3,7 +3,9 @@
 use model::names;
 use ovs::openflow::{Action, Match, Port};
 
-use super::{Input, Table, spoof, table};
+use super::{Input, Table, filter, spoof, table};
+use crate::l2::config::Firewall;
+use crate::l2::firewall::awaits_rules;
 use crate::l2::openvswitch::DEAD_VLAN;
 
 pub(super) fn flows(input: Input<'_>) -> Table {
@@ -21,6 +23,9 @@ pub(super) fn flows(input: Input<'_>) -> Table {
     out.goto(table::LOCAL_IP, 0, Match::new(), table::PACKET_RATE_LIMIT);
     from_physical(input, &mut out);
     ports(input, &mut out);
+    if input.config.firewall == Firewall::OpenVswitch {
+        filter::flows(input, &mut out);
+    }
     out
 }
 
@@ -50,11 +55,13 @@ fn from_physical(Input { view, config, facts, vlans }: Input<'_>, out: &mut Tabl
 
 /// Ports of the host: what they may not send, or that they may send nothing.
 fn ports(Input { view, config, facts, .. }: Input<'_>, out: &mut Table) {
+    let filters = config.firewall == Firewall::OpenVswitch;
     for (device, _, port) in facts.devices(&config.ovs.integration_bridge) {
         let Some(number) = port.ofport else { continue };
         match view.ports.get(device) {
-            Some(details) if details.admin_state_up => {
-                if config.prevent_arp_spoofing {
+            Some(details) if details.admin_state_up && !(filters && awaits_rules(view, device)) => {
+                // Filters look at the same things.
+                if config.prevent_arp_spoofing && !filters {
                     spoof::guard(details, number, out);
                 }
             }

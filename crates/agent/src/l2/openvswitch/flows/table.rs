@@ -20,6 +20,26 @@ pub const BANDWIDTH_RATE_LIMIT: u8 = 59;
 pub const TRANSIENT: u8 = 60;
 /// Where what filters accepted goes out.
 pub const TRANSIENT_EGRESS: u8 = 62;
+/// What ports send.
+pub const BASE_EGRESS: u8 = 71;
+/// What the rules let them send.
+pub const RULES_EGRESS: u8 = 72;
+/// What they may send, to this host's ports or away.
+pub const ACCEPT_OR_INGRESS: u8 = 73;
+/// What ports get.
+pub const BASE_INGRESS: u8 = 81;
+/// What the rules let them get.
+pub const RULES_INGRESS: u8 = 82;
+/// Tables that drop what they say nothing about.
+pub const FIREWALL: &[u8] = &[BASE_EGRESS, RULES_EGRESS, ACCEPT_OR_INGRESS, BASE_INGRESS, RULES_INGRESS];
+/// Where connections pass that leave a port and begin; others' programs watch there.
+pub const ACCEPTED_EGRESS: u8 = 91;
+/// The same for those that reach a port.
+pub const ACCEPTED_INGRESS: u8 = 92;
+/// What is dropped.
+pub const DROPPED: u8 = 93;
+/// What goes on as in a switch that learns.
+pub const ACCEPTED_EGRESS_NORMAL: u8 = 94;
 
 /// On the tunnel bridge: from the integration bridge.
 pub const PATCH_LV_TO_TUN: u8 = 2;
