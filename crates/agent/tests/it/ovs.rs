@@ -14,15 +14,15 @@ use crate::l2lab::Lab;
 use lab::switch::{Switch, with_a_switch};
 
 /// The driver's view and the driver, as the agent keeps them.
-struct Host {
-    switch: Switch,
+pub struct Host {
+    pub switch: Switch,
     config: OvsConfig,
-    driver: Option<OpenVswitch>,
-    view: View,
+    pub driver: Option<OpenVswitch>,
+    pub view: View,
 }
 
 impl Host {
-    async fn new(switch: Switch, more: &str) -> Host {
+    pub async fn new(switch: Switch, more: &str) -> Host {
         let folder = switch.folder.display();
         let text = format!(
             "[ovs]\ndatapath_type = netdev\novsdb_connection = unix:{folder}/db.sock\novsdb_timeout = 20\n{more}"
@@ -34,14 +34,14 @@ impl Host {
     }
 
     /// A new agent finds what the last one left.
-    async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.driver = None;
         let config = self.config.clone();
         let open = tokio::task::spawn_blocking(move || OpenVswitch::open(config, &host::Netns::host()));
         self.driver = Some(open.await.unwrap().unwrap());
     }
 
-    async fn apply(&mut self) -> Wired {
+    pub async fn apply(&mut self) -> Wired {
         let (mut driver, mut view) = (self.driver.take().unwrap(), std::mem::take(&mut self.view));
         let work = move || {
             let wired = driver.apply(&mut view, &[]).unwrap();
@@ -53,7 +53,7 @@ impl Host {
     }
 
     /// An instance with a veth pair into a namespace of its own, plugged as Nova does.
-    fn boot(&self, name: &str, n: u8) {
+    pub fn boot(&self, name: &str, n: u8) {
         self.switch.sh(&format!(
             "ip netns add {name}; ip link add tap{name} type veth peer name eth0 netns {name}; \
              ip link set tap{name} up; ip -n {name} link set lo up; \
@@ -67,7 +67,7 @@ impl Host {
     }
 
     /// A port of a network as the server tells of it.
-    fn wire(&mut self, n: u8, network: &str, more: &Value) {
+    pub fn wire(&mut self, n: u8, network: &str, more: &Value) {
         let mut details = json!({
             "device": port_id(n), "port_id": port_id(n), "network_id": network, "mac_address": mac(n),
             "admin_state_up": true, "network_type": "local", "device_owner": "compute:nova",
@@ -77,14 +77,14 @@ impl Host {
         self.view.ports.insert(port_id(n), serde_json::from_value(details).unwrap());
     }
 
-    fn pings(&self, name: &str, n: u8) -> bool {
+    pub fn pings(&self, name: &str, n: u8) -> bool {
         let command =
             format!("ip netns exec {name} ping -c1 -W1 10.1.0.{n} >/dev/null && echo yes || echo no");
         self.switch.sh(&command) == "yes"
     }
 
     /// Pings until it works: the first packets may be lost while the switch learns.
-    fn reaches(&self, name: &str, n: u8) {
+    pub fn reaches(&self, name: &str, n: u8) {
         assert!((0..10).any(|_| self.pings(name, n)), "{name} does not reach 10.1.0.{n}\n{}", self.dump());
     }
 
@@ -100,11 +100,11 @@ impl Host {
         panic!("{name} does not come to reach 10.1.0.{n}\n{}", self.dump());
     }
 
-    fn flows(&self, bridge: &str) -> String {
+    pub fn flows(&self, bridge: &str) -> String {
         self.switch.sh(&format!("ovs-ofctl -O OpenFlow14 --no-names --no-stats dump-flows {bridge}"))
     }
 
-    fn dump(&self) -> String {
+    pub fn dump(&self) -> String {
         let bridges = self.switch.sh("ovs-vsctl list-br");
         let shown = self.switch.sh("ovs-vsctl show");
         bridges.lines().map(|bridge| format!("{bridge}:\n{}\n", self.flows(bridge))).collect::<String>()
@@ -112,12 +112,12 @@ impl Host {
     }
 }
 
-fn mac(n: u8) -> String {
+pub fn mac(n: u8) -> String {
     format!("fa:16:3e:00:00:{n:02x}")
 }
 
-fn port_id(n: u8) -> String {
-    format!("a0000000-0000-0000-0000-0000000000{n:02x}")
+pub fn port_id(n: u8) -> String {
+    format!("a00000{n:02x}-0000-0000-0000-000000000000")
 }
 
 #[test]

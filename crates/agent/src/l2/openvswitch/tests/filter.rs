@@ -48,8 +48,8 @@ fn int(view: &View, facts: &mut Facts) -> Flows {
     pass(view, facts, &config(FILTERS)).remove("br-int").unwrap()
 }
 
-#[test]
-fn flows_of_a_filtered_port() {
+/// The integration bridge's flows with one filtered port, number 11, and one that is trusted.
+fn of_one_port() -> BTreeMap<String, Flows> {
     let mut view = secured(
         &[1],
         &with_default(json!({
@@ -61,9 +61,13 @@ fn flows_of_a_filtered_port() {
     port.allowed_address_pairs = vec![serde_json::from_value(pair).unwrap()];
     // Another network's service, which is trusted.
     view.ports.insert(id(2), details(2, "blue", &json!({"device_owner": "network:dhcp"})));
-    let flows = BTreeMap::from([("br-int".to_owned(), int(&view, &mut fresh(&[1, 2])))]);
+    BTreeMap::from([("br-int".to_owned(), int(&view, &mut fresh(&[1, 2])))])
+}
+
+#[test]
+fn finding_a_port() {
     check(
-        &flows,
+        &of_one_port(),
         "br-int",
         &[0, 24, 25, 60],
         &expect![[r#"
@@ -78,8 +82,12 @@ fn flows_of_a_filtered_port() {
         table=60, priority=100,in_port=12 actions=set_field:0xc->reg5,set_field:0x1->reg6,goto_table:73
     "#]],
     );
+}
+
+#[test]
+fn what_a_port_sends() {
     check(
-        &flows,
+        &of_one_port(),
         "br-int",
         &[71, 73],
         &expect![[r#"
@@ -123,8 +131,12 @@ fn flows_of_a_filtered_port() {
         table=73, priority=100,reg6=0x2,dl_dst=fa:16:3e:00:00:99 actions=set_field:0xb->reg5,goto_table:81
     "#]],
     );
+}
+
+#[test]
+fn what_a_port_gets() {
     check(
-        &flows,
+        &of_one_port(),
         "br-int",
         &[72, 81, 82, 91, 92, 93, 94],
         &expect![[r#"

@@ -1,0 +1,363 @@
+//! Security groups on ports of Open vSwitch, under each firewall, with real packets.
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+
+use agent::l2::linuxbridge::Wired;
+use lab::switch::{Switch, with_a_switch};
+use model::names;
+use serde_json::{Value, json};
+
+use crate::ovs::{Host, mac, port_id};
+
+const FRAMES: &str = include_str!("frames.py");
+/// The DHCP server's port.
+const SERVICE: u8 = 9;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Firewall {
+    Hybrid,
+    Flows,
+}
+
+/// A host with instances 1 and 2 of group `red`, 3 of group `blue`, and a DHCP port.
+struct Site {
+    host: Host,
+    firewall: Firewall,
+    groups: BTreeMap<&'static str, Vec<Value>>,
+    /// What is said of ports otherwise than usual.
+    ports: BTreeMap<u8, Value>,
+}
+
+impl Site {
+    async fn new(switch: Switch, firewall: Firewall) -> Site {
+        let driver = match firewall {
+            Firewall::Hybrid => "iptables_hybrid",
+            Firewall::Flows => "openvswitch",
+        };
+        let more = format!("[securitygroup]\nfirewall_driver = {driver}\npermitted_ethertypes = 0x4008\n");
+        let host = Host::new(switch, &more).await;
+        let mut site = Site { host, firewall, groups: groups(), ports: BTreeMap::new() };
+        site.host.apply().await;
+        for n in [1, 2, 3] {
+            site.boot(n);
+        }
+        site.plug(SERVICE, Firewall::Flows);
+        site.tell().await;
+        site
+    }
+
+    fn boot(&self, n: u8) {
+        self.plug(n, self.firewall);
+    }
+
+    /// Plugs an instance as Nova does.
+    fn plug(&self, n: u8, firewall: Firewall) {
+        let (id, mac) = (port_id(n), mac(n));
+        let short = names::tap(&id).split_off(3);
+        let on_switch = match firewall {
+            Firewall::Flows => format!("tap{short}"),
+            Firewall::Hybrid => format!("qvo{short}"),
+        };
+        let bridge = format!(
+            "ip link add qbr{short} type bridge mcast_snooping 0; ip link set qbr{short} up; \
+             ip link add qvb{short} type veth peer name qvo{short}; ip link set qvb{short} up master qbr{short}; \
+             ip link set qvo{short} up; ip link set tap{short} master qbr{short};"
+        );
+        self.host.switch.sh(&format!(
+            "ip netns add vm{n}; ip link add tap{short} type veth peer name eth0 netns vm{n}; \
+             ip link set tap{short} up; ip -n vm{n} link set lo up; \
+             ip netns exec vm{n} sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.eth0.accept_dad=0; \
+             ip -n vm{n} link set eth0 address {mac} mtu 1400; ip -n vm{n} addr add 10.1.0.{n}/24 dev eth0; \
+             ip -n vm{n} link set eth0 up; ip -n vm{n} addr add fd00::{n}/64 dev eth0 nodad; {} \
+             ovs-vsctl add-port br-int {on_switch} -- set interface {on_switch} external_ids:iface-id={id}",
+            if firewall == Firewall::Hybrid { bridge.as_str() } else { "" }
+        ));
+    }
+
+    /// Tells the agent what the server knows.
+    async fn tell(&mut self) {
+        let owner = |n| if n == SERVICE { "network:dhcp" } else { "compute:nova" };
+        let mut members: BTreeMap<&str, (Vec<String>, Vec<String>)> = BTreeMap::new();
+        for n in [1, 2, 3, SERVICE] {
+            let other = self.ports.get(&n).cloned().unwrap_or_else(|| json!({}));
+            let addresses = [format!("10.1.0.{n}"), format!("fd00::{n}")];
+            let fixed_ips = addresses.map(|ip| json!({"subnet_id": "s", "ip_address": ip}));
+            let mut details = json!({"device_owner": owner(n), "fixed_ips": fixed_ips});
+            details.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+            self.host.wire(n, "net", &details);
+            if n == SERVICE {
+                continue;
+            }
+            let group = if n == 3 { "blue" } else { "red" };
+            let mut port = json!({
+                "device": port_id(n), "network_id": "net", "mac_address": mac(n), "device_owner": "compute:nova",
+                "fixed_ips": [format!("10.1.0.{n}"), format!("fd00::{n}")], "security_groups": [group],
+                "port_security_enabled": true, "security_group_rules": provider_rules(),
+            });
+            port.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+            let (v4, v6) = members.entry(group).or_default();
+            v4.push(format!("10.1.0.{n}"));
+            v6.push(format!("fd00::{n}"));
+            let security = &mut self.host.view.security.ports;
+            match port["port_security_enabled"] == true {
+                true => _ = security.insert(port_id(n), serde_json::from_value(port).unwrap()),
+                false => _ = security.remove(&port_id(n)),
+            }
+        }
+        let security = &mut self.host.view.security;
+        security.groups = serde_json::from_value(json!(self.groups)).unwrap();
+        let members = members.into_iter().map(|(group, (v4, v6))| (group, json!({"IPv4": v4, "IPv6": v6})));
+        security.members = serde_json::from_value(members.collect()).unwrap();
+        assert_eq!(self.host.apply().await, Wired::default());
+        // Numbers of new ports are known by now.
+        self.host.apply().await;
+    }
+
+    /// Whether a frame sent by one instance comes out at another.
+    fn passes(&self, from: u8, to: u8, frame: &str) -> bool {
+        // Everybody may ask who has an address.
+        let last = format!("arp('{}', '10.1.0.{from}', '10.1.0.254')", mac(from));
+        let (from, to) = (format!("vm{from}"), format!("vm{to}"));
+        let output = Command::new("python3").args(["-c", FRAMES, &from, &to, frame, &last]).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{frame}: {complaint}\n{}", self.show());
+        output.stdout == b"yes\n"
+    }
+
+    fn yes(&self, from: u8, to: u8, frame: &str) {
+        assert!(self.passes(from, to, frame), "{frame} does not pass\n{}", self.show());
+    }
+
+    fn no(&self, from: u8, to: u8, frame: &str) {
+        assert!(!self.passes(from, to, frame), "{frame} passes\n{}", self.show());
+    }
+
+    fn show(&self) -> String {
+        match self.firewall {
+            Firewall::Flows => self
+                .host
+                .switch
+                .sh("ovs-ofctl -O OpenFlow14 dump-flows br-int; ovs-appctl dpctl/dump-conntrack"),
+            Firewall::Hybrid => {
+                self.host.switch.sh("iptables-save -c; ip6tables-save -c; conntrack -L 2>/dev/null")
+            }
+        }
+    }
+
+    fn pings(&self, from: u8, to: &str) -> bool {
+        let command = format!("ip netns exec vm{from} ping -c1 -W1 {to} >/dev/null && echo yes || echo no");
+        (0..5).any(|_| self.host.switch.sh(&command) == "yes")
+    }
+}
+
+/// Out to everybody; in from the group itself, and for some services.
+fn groups() -> BTreeMap<&'static str, Vec<Value>> {
+    let mut red = Vec::new();
+    for ethertype in ["IPv4", "IPv6"] {
+        red.push(json!({"direction": "egress", "ethertype": ethertype}));
+        red.push(json!({"direction": "ingress", "ethertype": ethertype, "remote_group_id": "red"}));
+        red.push(service(ethertype, 4000, 4003));
+    }
+    let blue = ["IPv4", "IPv6"].map(|ethertype| json!({"direction": "egress", "ethertype": ethertype}));
+    BTreeMap::from([("red", red), ("blue", blue.to_vec())])
+}
+
+/// What the server lets into every port: answers of DHCP, announcements of routers.
+fn provider_rules() -> Value {
+    let dhcp = |ethertype: &str, server: u16, client: u16| {
+        json!({"direction": "ingress", "ethertype": ethertype, "protocol": "udp", "port_range_min": client,
+            "port_range_max": client, "source_port_range_min": server, "source_port_range_max": server})
+    };
+    json!([dhcp("IPv4", 67, 68), dhcp("IPv6", 547, 546),
+        {"direction": "ingress", "ethertype": "IPv6", "protocol": "ipv6-icmp", "port_range_min": 134}])
+}
+
+fn service(ethertype: &str, min: u16, max: u16) -> Value {
+    json!({"direction": "ingress", "ethertype": ethertype, "protocol": "udp", "port_range_min": min,
+        "port_range_max": max})
+}
+
+/// A datagram between instances.
+fn udp(from: u8, to: u8, sport: u16, dport: u16) -> String {
+    udp_of(&mac(from), &format!("10.1.0.{from}"), to, sport, dport)
+}
+
+fn udp_of(src: &str, source: &str, to: u8, sport: u16, dport: u16) -> String {
+    let target = if source.contains(':') { format!("fd00::{to}") } else { format!("10.1.0.{to}") };
+    format!("udp('{src}', '{}', '{source}', '{target}', {sport}, {dport})", mac(to))
+}
+
+fn what_passes(site: &Site) {
+    // The group's members meet, in both families; others do not come in.
+    for (two, one) in [("10.1.0.2", "10.1.0.1"), ("fd00::2", "fd00::1")] {
+        assert!(site.pings(1, two), "{}", site.show());
+        assert!(!site.pings(3, one));
+    }
+    assert!(!site.pings(1, "10.1.0.3"), "no rule lets anybody in there");
+    // The service, and not what is beside it.
+    for port in [4000, 4003] {
+        site.yes(3, 1, &udp(3, 1, 500, port));
+        site.yes(3, 1, &udp_of(&mac(3), "fd00::3", 1, 500, port));
+    }
+    site.no(3, 1, &udp(3, 1, 500, 3999));
+    site.no(3, 1, &udp_of(&mac(3), "fd00::3", 1, 500, 4004));
+    // An answer comes in where nobody else does.
+    site.no(1, 3, &udp(1, 3, 4001, 600));
+    site.yes(3, 1, &udp(3, 1, 600, 4001));
+    site.yes(1, 3, &udp(1, 3, 4001, 600));
+    // DHCP, there and back.
+    let ask = format!("udp('{}', 'ff:ff:ff:ff:ff:ff', '0.0.0.0', '255.255.255.255', 68, 67)", mac(3));
+    site.yes(3, SERVICE, &ask);
+    site.yes(SERVICE, 3, &udp(SERVICE, 3, 67, 68));
+    site.yes(SERVICE, 3, &udp_of(&mac(SERVICE), "fd00::9", 3, 547, 546));
+    // Routers announce themselves; instances of a network see it.
+    let router = format!("router('{}', 'fe80::f816:3eff:fe00:9')", mac(SERVICE));
+    site.yes(SERVICE, 3, &router);
+}
+
+/// What instance 1 must not pretend to be.
+fn lies() -> Vec<String> {
+    let (me, other, all) = (mac(1), mac(77), "ff:ff:ff:ff:ff:ff");
+    vec![
+        udp_of(&other, "10.1.0.1", 2, 500, 4000),
+        udp_of(&me, "10.1.0.77", 2, 500, 4000),
+        udp_of(&me, "fd00::77", 2, 500, 4000),
+        udp_of(&other, "fd00::1", 2, 500, 4000),
+        format!("arp('{me}', '10.1.0.77', '10.1.0.2')"),
+        format!("arp('{me}', '10.1.0.77', '10.1.0.77', 2, dst='{}')", mac(2)),
+        format!("arp('{other}', '10.1.0.1', '10.1.0.2')"),
+        format!("advertise('{me}', '33:33:00:00:00:01', 'fd00::1', 'ff02::1', 'fd00::77')"),
+        format!("advertise('{other}', '33:33:00:00:00:01', 'fd00::1', 'ff02::1', 'fd00::1')"),
+        // A DHCP server, a router.
+        udp(1, 2, 67, 68),
+        format!("udp('{me}', '{all}', '10.1.0.1', '255.255.255.255', 67, 68)"),
+        udp_of(&me, "fd00::1", 2, 547, 546),
+        format!("router('{me}', 'fe80::f816:3eff:fe00:1')"),
+    ]
+}
+
+async fn what_is_a_lie(site: &mut Site) {
+    for lie in lies() {
+        site.no(1, 2, &lie);
+    }
+    let truth = [
+        format!("arp('{}', '10.1.0.1', '10.1.0.2')", mac(1)),
+        format!("advertise('{}', '33:33:00:00:00:01', 'fd00::1', 'ff02::1', 'fd00::1')", mac(1)),
+    ];
+    for word in truth {
+        site.yes(1, 2, &word);
+    }
+    // With an address pair it may.
+    let pairs = json!([{"mac_address": mac(1), "ip_address": "10.1.0.64/26"},
+        {"mac_address": mac(77), "ip_address": "fd00::77"}]);
+    site.ports.insert(1, json!({"allowed_address_pairs": pairs}));
+    site.tell().await;
+    site.yes(1, 2, &udp_of(&mac(1), "10.1.0.77", 2, 500, 4000));
+    site.yes(1, 2, &udp_of(&mac(77), "fd00::77", 2, 500, 4000));
+    site.yes(1, 2, &format!("arp('{}', '10.1.0.77', '10.1.0.2')", mac(1)));
+    site.no(1, 2, &format!("arp('{}', '10.1.0.7', '10.1.0.2')", mac(1)));
+    site.no(1, 2, &udp_of(&mac(1), "10.1.0.7", 2, 500, 4000));
+    // And what is sent to that address reaches it.
+    site.yes(3, 1, &format!("udp('{}', '{}', 'fd00::3', 'fd00::77', 500, 4000)", mac(3), mac(77)));
+    // Without port security everything goes.
+    site.ports.insert(1, json!({"port_security_enabled": false}));
+    site.tell().await;
+    site.yes(1, 2, &udp_of(&mac(78), "10.1.0.78", 2, 500, 4000));
+    site.yes(1, 2, &format!("arp('{}', '10.1.0.78', '10.1.0.2')", mac(1)));
+    site.yes(3, 1, &udp(3, 1, 500, 3999));
+    site.ports.clear();
+    site.tell().await;
+    site.no(1, 2, &lies()[0]);
+    site.no(3, 1, &udp(3, 1, 501, 3999));
+}
+
+/// A ping every 20 ms, whose answers are counted.
+struct Pings(Child);
+
+impl Pings {
+    fn start(from: u8, to: &str) -> Pings {
+        let arguments = ["netns", "exec", &format!("vm{from}"), "ping", "-q", "-i", "0.02", "-W1", to];
+        Pings(Command::new("ip").args(arguments).stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Packets lost.
+    fn lost(self) -> i32 {
+        let pid = nix::unistd::Pid::from_raw(self.0.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        let text = String::from_utf8(self.0.wait_with_output().unwrap().stdout).unwrap();
+        let line = text.lines().find(|line| line.contains("transmitted")).unwrap();
+        let numbers: Vec<i32> = line.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
+        assert!(numbers[1] > 3, "{text}");
+        numbers[0] - numbers[1]
+    }
+}
+
+async fn what_changes(site: &mut Site) {
+    let (ask, answer) = (udp(3, 1, 700, 4002), udp(1, 3, 4002, 700));
+    site.yes(3, 1, &ask);
+    site.yes(1, 3, &answer);
+    let pings = Pings::start(1, "10.1.0.2");
+    // A change of another rule, of another port, of members.
+    site.groups.get_mut("red").unwrap().push(service("IPv4", 5000, 5000));
+    site.tell().await;
+    site.groups.get_mut("blue").unwrap().push(json!({"direction": "ingress", "ethertype": "IPv4",
+        "protocol": "icmp", "remote_group_id": "red"}));
+    site.tell().await;
+    assert!(site.pings(1, "10.1.0.3"), "{}", site.show());
+    site.yes(3, 1, &ask);
+    site.yes(1, 3, &answer);
+    site.yes(3, 1, &udp(3, 1, 500, 5000));
+    // What the rules no longer say ends, in both directions where one switch tracks for both: a filter of the other
+    // port's own lets in what that port still asks for.
+    let both = site.firewall == Firewall::Flows;
+    let red = site.groups["red"].clone();
+    site.groups.insert("red", red.iter().filter(|rule| rule["port_range_min"] != 4000).cloned().collect());
+    site.tell().await;
+    site.no(3, 1, &ask);
+    assert!(!both || !site.passes(1, 3, &answer), "{}", site.show());
+    assert!(pings.lost() <= 1, "the last may be on its way");
+    // Said again, it begins again.
+    site.groups.insert("red", red);
+    site.tell().await;
+    site.yes(3, 1, &udp(3, 1, 701, 4002));
+    // A member that leaves.
+    assert!(site.pings(1, "10.1.0.2"));
+    let flow = (udp(2, 1, 800, 3000), udp(1, 2, 3000, 800));
+    site.yes(2, 1, &flow.0);
+    site.yes(1, 2, &flow.1);
+    site.ports.insert(2, json!({"security_groups": ["blue"]}));
+    site.tell_without_member(2).await;
+    site.no(2, 1, &flow.0);
+    assert!(!both || !site.passes(1, 2, &flow.1), "{}", site.show());
+}
+
+impl Site {
+    /// As [`Site::tell`], with one that is no member of its usual group any more.
+    async fn tell_without_member(&mut self, n: u8) {
+        self.tell().await;
+        let gone = [format!("10.1.0.{n}"), format!("fd00::{n}")];
+        let red = self.host.view.security.members.get_mut("red").unwrap();
+        for list in [&mut red.v4, &mut red.v6] {
+            list.retain(|member| !gone.iter().any(|ip| ip == member.address()));
+        }
+        self.host.apply().await;
+    }
+}
+
+async fn a_firewall(switch: Switch, firewall: Firewall) {
+    let mut site = Site::new(switch, firewall).await;
+    what_passes(&site);
+    what_is_a_lie(&mut site).await;
+    what_changes(&mut site).await;
+}
+
+#[test]
+fn flows_filter() {
+    with_a_switch("filter-flows", |switch| a_firewall(switch, Firewall::Flows));
+}
+
+#[test]
+fn iptables_filters_on_bridges_of_ports() {
+    with_a_switch("filter-hybrid", |switch| a_firewall(switch, Firewall::Hybrid));
+}
