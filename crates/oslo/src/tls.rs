@@ -59,11 +59,16 @@ impl Tls {
         }
         trusted.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         // Authorities of the operator's own stand in the system's file.
-        if let Some(found) = SYSTEM_FILES.iter().find_map(|file| certificates(file).ok()) {
+        if let Some(found) = system_file().and_then(|file| certificates(file).ok()) {
             trusted.add_parsable_certificates(found);
         }
         Ok(trusted)
     }
+}
+
+/// The file of the authorities that this system trusts, where it has one.
+pub fn system_file() -> Option<&'static str> {
+    SYSTEM_FILES.iter().copied().find(|file| std::path::Path::new(file).exists())
 }
 
 fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {

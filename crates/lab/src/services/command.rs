@@ -59,17 +59,21 @@ fn start(host: Arc<Host>) -> io::Result<(Services, String)> {
     };
     let services = Services::start(host, setup).map_err(io::Error::other)?;
     let mut text = String::new();
-    for (name, value) in variables(ports) {
+    for (name, value) in variables(&services) {
         // Writing to a string does not fail.
         let _ = writeln!(text, "export {name}={value}");
     }
     Ok((services, text))
 }
 
-fn variables(ports: Ports) -> Vec<(&'static str, String)> {
+fn variables(services: &Services) -> Vec<(&'static str, String)> {
+    let ports = services.setup.ports;
+    let [authority, ..] = services.tls_files();
     vec![
         ("LAB_MARIADB_URL", format!("mysql://root:{MARIADB_PASSWORD}@127.0.0.1:{}", ports.mariadb)),
         ("LAB_RABBITMQ_URL", format!("amqp://guest:guest@127.0.0.1:{}/", ports.rabbitmq)),
+        ("LAB_RABBITMQ_TLS_URL", format!("amqp://guest:guest@127.0.0.1:{}/", ports.rabbitmq_tls)),
+        ("LAB_TLS_CA", services.host.path(&authority).display().to_string()),
         ("LAB_KEYSTONE_URL", format!("http://127.0.0.1:{}/v3", ports.keystone)),
         ("LAB_MEMCACHED", format!("127.0.0.1:{}", ports.memcached)),
     ]
@@ -87,7 +91,7 @@ pub fn with(command: &[&str]) -> io::Result<ExitCode> {
     let status = Command::new("setpriv")
         .args(["--pdeathsig", "TERM", "--", program])
         .args(args)
-        .envs(variables(services.setup.ports))
+        .envs(variables(&services))
         .status()?;
     drop(services);
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))

@@ -39,6 +39,7 @@ impl Services {
     pub fn mariadb_start(&self) -> Result<(), String> {
         let data = self.data.join("mariadb").display().to_string();
         let large = self.setup.durability == Durability::Disk;
+        let [authority, certificate, key] = self.tls_files();
         let words = [
             "mariadbd",
             "--no-defaults",
@@ -48,6 +49,9 @@ impl Services {
             &format!("--socket={SOCKET}"),
             &format!("--port={}", self.setup.ports.mariadb),
             &format!("--bind-address={}", self.setup.bind),
+            &format!("--ssl-ca={authority}"),
+            &format!("--ssl-cert={certificate}"),
+            &format!("--ssl-key={key}"),
             "--character-set-server=utf8mb4",
             "--max-connections=1000",
             "--skip-name-resolve",

@@ -4,6 +4,7 @@
 //! a laboratory at their usual ports. `make services` installs them. Nothing of the machine's own is used: data,
 //! sockets, logs and configuration are the host's, and its end ends them all, however it comes.
 
+mod certificates;
 pub mod command;
 pub mod http;
 mod keystone;
@@ -34,6 +35,8 @@ pub struct Ports {
     pub mariadb: u16,
     /// RabbitMQ, AMQP 0-9-1.
     pub rabbitmq: u16,
+    /// RabbitMQ over TLS.
+    pub rabbitmq_tls: u16,
     /// Erlang's name server of that RabbitMQ.
     pub epmd: u16,
     /// Between Erlang's nodes.
@@ -51,6 +54,7 @@ impl Ports {
     pub const USUAL: Ports = Ports {
         mariadb: 3306,
         rabbitmq: 5672,
+        rabbitmq_tls: 5671,
         epmd: 4369,
         distribution: 25672,
         memcached: 11211,
@@ -65,12 +69,13 @@ impl Ports {
     pub fn free() -> io::Result<Ports> {
         // All are held until the last is found, or one would be found twice.
         let held: Vec<TcpListener> =
-            (0..6).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
+            (0..7).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
         let mut found = held.iter().map(|listener| listener.local_addr().map(|address| address.port()));
         let mut next = || found.next().unwrap_or_else(|| Err(io::Error::other("no free port")));
         Ok(Ports {
             mariadb: next()?,
             rabbitmq: next()?,
+            rabbitmq_tls: next()?,
             epmd: next()?,
             distribution: next()?,
             memcached: next()?,
@@ -147,6 +152,7 @@ impl Services {
         };
         std::fs::create_dir_all(host.path(&data.to_string_lossy())).map_err(|error| error.to_string())?;
         let services = Services { host, setup, data, outside };
+        services.certificates()?;
         services.rabbitmq_start()?;
         services.memcached_start()?;
         services.mariadb_prepare()?;

@@ -25,13 +25,18 @@ impl Services {
         let folder = self.folder("rabbitmq")?;
         let file = |name: &str| folder.join(name).display().to_string();
         let (user, password) = &self.setup.rabbitmq_user;
-        let ports = self.setup.ports;
+        let (ports, [authority, certificate, key]) = (self.setup.ports, self.tls_files());
         self.write(
             &folder.join("rabbitmq.conf"),
             &format!(
-                "listeners.tcp.default = {}:{}\ndefault_user = {user}\ndefault_pass = {password}\n\
+                "listeners.tcp.default = {bind}:{}\nlisteners.ssl.default = {bind}:{}\n\
+                 ssl_options.cacertfile = {authority}\nssl_options.certfile = {certificate}\n\
+                 ssl_options.keyfile = {key}\nssl_options.verify = verify_peer\n\
+                 ssl_options.fail_if_no_peer_cert = false\ndefault_user = {user}\ndefault_pass = {password}\n\
                  loopback_users = none\nlog.console = false\ndisk_free_limit.absolute = 50MB\n",
-                self.setup.bind, ports.rabbitmq
+                ports.rabbitmq,
+                ports.rabbitmq_tls,
+                bind = self.setup.bind,
             ),
         )?;
         self.write(&folder.join("enabled_plugins"), "[].\n")?;

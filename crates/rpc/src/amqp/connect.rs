@@ -5,7 +5,7 @@ use crate::url::Broker;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
 use lapin::{Connection, ConnectionProperties};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -124,9 +124,11 @@ async fn read(files: &TlsFiles) -> Result<OwnedTLSConfig, String> {
     let read = async |path: &Path, option: &str| {
         tokio::fs::read(path).await.map_err(|e| format!("{option} = {}: {e}", path.display()))
     };
-    let cert_chain = match &files.authorities {
+    // Authorities of the operator's own stand in the system's file.
+    let system = || oslo::tls::system_file().map(PathBuf::from);
+    let cert_chain = match files.authorities.clone().or_else(system) {
         Some(path) => {
-            let bytes = read(path, "ssl_ca_file").await?;
+            let bytes = read(&path, "ssl_ca_file").await?;
             Some(String::from_utf8(bytes).map_err(|_| format!("ssl_ca_file = {}: no PEM", path.display()))?)
         }
         None => None,

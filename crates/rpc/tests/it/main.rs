@@ -8,4 +8,5 @@ mod outage;
 mod proxy;
 mod python;
 mod raw;
+mod tls;
 mod world;

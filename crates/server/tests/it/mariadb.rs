@@ -211,3 +211,30 @@ async fn tables_of_another_release_are_refused_with_what_helps() {
     let refused = db.prepare(Make::Never).await.unwrap_err().words();
     assert!(refused.contains("upgrade head"), "{refused}");
 }
+
+/// A connection over TLS with these parameters, and the cipher it uses.
+async fn cipher(parameters: &str) -> Result<String, String> {
+    let base = std::env::var("LAB_MARIADB_URL").expect("LAB_MARIADB_URL is not set: run `make test`");
+    let place =
+        url::parse(&format!("{}/information_schema?{parameters}", base.trim_end_matches('/'))).unwrap();
+    let mut limits = Limits::from(&DatabaseOptions::default());
+    limits.tries_max = Some(0);
+    let db = Db::connect(&Found { place, limits, said: "LAB_MARIADB_URL".into() })
+        .await
+        .map_err(|e| e.to_string())?;
+    let row = db.read().await.unwrap().opt("SHOW STATUS LIKE 'Ssl_cipher'", p![]).await.unwrap();
+    Ok(row.map(|row| row.text(1)).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn statements_travel_over_tls() {
+    let authority = std::env::var("LAB_TLS_CA").expect("LAB_TLS_CA is not set: run `make test`");
+    assert_eq!(cipher("charset=utf8").await.unwrap(), "", "nobody asked for it");
+    for parameters in [format!("ssl_ca={authority}&ssl_verify_identity=true"), "ssl_verify_cert=false".into()]
+    {
+        assert_ne!(cipher(&parameters).await.unwrap(), "", "{parameters}");
+    }
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../rpc/tests/it/other_authority.pem");
+    let refused = cipher(&format!("ssl_ca={other}")).await.unwrap_err();
+    assert!(refused.contains("certificate"), "{refused}");
+}
