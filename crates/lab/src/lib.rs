@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod demo;
 pub mod guide;
 pub mod hold;
+pub mod horizon;
 pub mod host;
 pub mod instance;
 pub mod interop;

@@ -8,6 +8,7 @@ const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--against-py
        lab guide-liberty [printed|mended|provider]
        lab chaos
        lab interop [WORDS OF A PART'S TITLE]
+       lab horizon [FOLDER FOR SCREENSHOTS]
        lab tempest [PATTERN]
        lab services up|down|env
        lab with-services -- COMMAND...
@@ -45,6 +46,8 @@ fn main() -> ExitCode {
             lab::interop::run(only.first().copied().unwrap_or_default()),
             "agents of one kind did not work with the other's server",
         ),
+        ["horizon"] => horizon(lab::horizon::PICTURES),
+        ["horizon", folder] => horizon(folder),
         ["talk-serve", port] => number(port).and_then(lab::tools::talk_serve),
         ["talk-to", address] => lab::tools::talk_to(address),
         ["relay", listen, pid, connect] => {
@@ -83,6 +86,11 @@ fn demo() -> std::io::Result<()> {
 
 fn all_well(fine: std::io::Result<bool>, otherwise: &str) -> std::io::Result<()> {
     if fine? { Ok(()) } else { Err(std::io::Error::other(otherwise)) }
+}
+
+fn horizon(pictures: &str) -> std::io::Result<()> {
+    let fine = lab::horizon::alone(std::path::Path::new(pictures));
+    all_well(fine, "the dashboard does not work as it should")
 }
 
 /// The program under measurement stands beside this one.

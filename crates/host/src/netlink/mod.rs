@@ -160,11 +160,7 @@ impl Inner {
         self.receive(flags & NLM_F_DUMP == NLM_F_DUMP, take)
     }
 
-    fn receive(
-        &mut self,
-        dumping: bool,
-        take: &mut dyn FnMut(RouteNetlinkMessage),
-    ) -> std::io::Result<bool> {
+    fn receive(&mut self, dumping: bool, take: &mut dyn FnMut(RouteNetlinkMessage)) -> std::io::Result<bool> {
         let mut interrupted = false;
         loop {
             let (bytes, _) = self.socket.recv_from_full()?;

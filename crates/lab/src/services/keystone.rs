@@ -168,6 +168,20 @@ impl Services {
         Ok(())
     }
 
+    /// Takes the services of a type out of the catalog, with their endpoints.
+    ///
+    /// # Errors
+    /// Keystone refuses.
+    pub fn withdraw(&self, kind: &str) -> Result<(), String> {
+        let mut target = self.keystone_target();
+        target.token = Some(self.token("admin", self.setup.people.admin, "admin")?);
+        let found = target.ask(&self.host, "GET", &format!("/services?type={kind}"), None)?.json();
+        for service in found["services"].as_array().into_iter().flatten() {
+            target.ask(&self.host, "DELETE", &format!("/services/{}", id_of(service)?), None)?;
+        }
+        Ok(())
+    }
+
     /// Makes the projects and users that are asked for.
     pub(super) fn keystone_people(&self) -> Result<(), String> {
         let people = self.setup.people;
