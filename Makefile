@@ -49,7 +49,7 @@ tempest: build services ## OpenStack's own tests of the network API, against the
 chaos: build services ## Kill processes of that cloud under traffic and load, count what is lost
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab chaos
 
-interop: build services ## Agents of Neutron's own in Python on this server: each for ours under flood ping, and back
+interop: build services ## Agents of Neutron's own in Python on this server, ours on Python's: each for the other under flood ping
 	@./tools/setup haproxy
 	@./tools/python-venv tools/neutron-29.lock $(TOOLS)/neutron-29
 	@./tools/python-venv tools/neutron-25.2.3.lock $(TOOLS)/neutron-25.2.3

@@ -14,7 +14,8 @@ use crate::metrics;
 
 /// Where reports of all agents go.
 const REPORTS_TOPIC: &str = "q-reports-plugin";
-const REPORT_VERSION: &str = "1.4";
+/// The first version that has the method: 25.2.3 serves 1.3 and 29.0.0 1.4, and refuse a later one.
+const REPORT_VERSION: &str = "1.0";
 
 /// One topic of the server.
 #[derive(Clone)]

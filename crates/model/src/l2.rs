@@ -102,7 +102,7 @@ pub struct AddressPair {
     pub ip_address: String,
 }
 
-/// The answer to `get_devices_details_list_and_failed_devices`.
+/// The answer to `get_devices_details_list_and_failed_devices`; `get_devices_details_list` answers the first field alone.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DevicesDetails {
     /// One answer for each device that could be looked up.

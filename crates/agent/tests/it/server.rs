@@ -21,9 +21,11 @@ impl Server {
     /// Starts answering on the topics of agents' calls.
     pub fn start(transport: &Transport) -> (Arc<Server>, Vec<Listener>) {
         let server = Arc::new(Server::default());
-        let topics = ["q-plugin", "q-l3-plugin", "q-reports-plugin"];
-        let listeners =
-            topics.map(|topic| transport.listen(topic, "server", vec![Arc::new(Shared(server.clone()))]));
+        // What 25.2.3 serves, the oldest of Neutron's own servers that these agents work on.
+        let topics = [("q-plugin", "1.10"), ("q-l3-plugin", "1.12"), ("q-reports-plugin", "1.3")];
+        let listeners = topics.map(|(topic, version)| {
+            transport.listen(topic, "server", vec![Arc::new(Shared(server.clone(), version))])
+        });
         (server, listeners.into())
     }
 
@@ -111,11 +113,11 @@ fn ports(networks: &BTreeMap<String, Value>, filters: &Value) -> Value {
     all.filter(fits).cloned().collect()
 }
 
-struct Shared(Arc<Server>);
+struct Shared(Arc<Server>, &'static str);
 
 impl Endpoint for Shared {
     fn version(&self) -> &str {
-        "1.99"
+        self.1
     }
 
     fn dispatch<'a>(&'a self, Call { method, args, .. }: Call<'a>) -> Answer<'a> {

@@ -114,8 +114,14 @@ pub fn deploy(programs: &Programs) -> Result<Site, String> {
     deployed(programs, None)
 }
 
-/// A server in the place of this project's: makes its tables and starts.
-pub type OtherServer<'a> = &'a dyn Fn(&Site) -> Result<(), String>;
+/// A server in the place of this project's.
+#[derive(Clone, Copy)]
+pub struct OtherServer<'a> {
+    /// Makes its tables and starts it.
+    pub start: &'a dyn Fn(&Site) -> Result<(), String>,
+    /// What it said last.
+    pub said: &'a dyn Fn(&Site) -> String,
+}
 
 /// As [`deploy`], with another server.
 ///
@@ -138,15 +144,21 @@ fn deployed(programs: &Programs, server: Option<OtherServer<'_>>) -> Result<Site
             if left_out.iter().any(|start| line.starts_with(start)) {
                 continue;
             }
-            if let Some(start) = server {
+            if let Some(server) = server {
                 if line.contains("neutron-db-manage") {
-                    start(&site)?;
+                    (server.start)(&site)?;
+                    continue;
+                }
+                // Neutron's own server draws addresses at random.
+                if line.starts_with("neutron router-port-list") {
                     continue;
                 }
                 *line = line.replace(" neutron-server.service", "");
             }
         }
-        player.take(&step).map_err(|why| format!("{}: {why}\n{}", shown(&step), site.logs(10)))?;
+        let said = || server.map(|server| (server.said)(&site)).unwrap_or_default();
+        let told = |why| format!("{}: {why}\n{}{}", shown(&step), site.logs(10), said());
+        player.take(&step).map_err(told)?;
     }
     Ok(site)
 }

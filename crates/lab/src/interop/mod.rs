@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::chaos::flood::Flood;
 use crate::cloud::{CONTROLLER, INTERNET, Programs};
+use crate::guide::OtherServer;
 use crate::guide::instances::{demo_project, leased};
 use crate::instance::Instance;
 use crate::report::{Report, within, words};
@@ -131,7 +132,11 @@ fn one(part: &Part, programs: &Programs, report: &mut Report) {
 fn cloud(part: &Part, programs: &Programs) -> Result<Cloud, String> {
     let site = match part.server {
         Server::Ours => crate::guide::deploy(programs)?,
-        Server::Python(release) => crate::guide::deploy_with(programs, &|site| server::start(site, release))?,
+        Server::Python(release) => {
+            let start = |site: &Site| server::start(site, release);
+            let said = |site: &Site| server::logs(site, release, 40);
+            crate::guide::deploy_with(programs, OtherServer { start: &start, said: &said })?
+        }
     };
     python::configure(&site)?;
     let project = demo_project(&site)?;
@@ -170,7 +175,7 @@ fn logs(site: &Site, server: Server) -> String {
         }
     }
     if let Server::Python(release) = server {
-        text += &server::logs(site, release, 8);
+        text += &server::logs(site, release, 40);
     }
     text
 }

@@ -11,7 +11,7 @@ use crate::site::{COMPUTE, COMPUTE_ADDRESS, CONTROLLER_ADDRESS, Site, project};
 /// What they read on each host.
 const CONF: &str = "/etc/neutron/python.conf";
 /// Lines of a log that are looked through.
-const LOG_LINES: usize = 20_000;
+pub(super) const LOG_LINES: usize = 20_000;
 /// Lines that are shown of what is wrong.
 const SHOWN_MAX: usize = 40;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::python::{Release, sound};
+use super::python::{LOG_LINES, Release, sound};
 use crate::daemon::Daemon;
 use crate::report::{within, words};
 use crate::site::{Site, project};
@@ -74,7 +74,11 @@ pub(super) fn start(site: &Site, release: Release) -> Result<(), String> {
 
 /// The ends of its logs.
 pub(super) fn logs(site: &Site, release: Release, lines: usize) -> String {
-    let log = |name: &str| format!("--- {name}\n{}", site.controller.daemon_log(name, lines));
+    let log = |name: &str| {
+        let log = site.controller.daemon_log(name, LOG_LINES);
+        let told: Vec<&str> = log.lines().filter(|line| !line.contains(" DEBUG ")).collect();
+        format!("--- {name}\n{}\n", told[told.len().saturating_sub(lines)..].join("\n"))
+    };
     processes(release).iter().map(|(name, _)| log(name)).collect()
 }
 

@@ -1,6 +1,5 @@
-//! Another program at the broker, played by hand: sees and sends messages as they are.
+//! Another program at the broker, played by hand: sees and sends messages as they are. The server's tests use it, too.
 
-use crate::world::{patient, url};
 use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
@@ -9,6 +8,18 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The broker that `make test` starts.
+pub fn url() -> String {
+    std::env::var("LAB_RABBITMQ_URL")
+        .expect("LAB_RABBITMQ_URL is not set: run this test by `make test`, which starts a broker")
+}
+
+/// Waits for what will come; a test that waits for ever says so instead.
+pub async fn patient<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it did not happen within a minute")
+}
 
 /// A connection of another client; to its URL the default virtual host must be spelt out.
 pub async fn connection() -> Connection {

@@ -1,17 +1,12 @@
 //! The broker of the tests, and servers that answer what tests ask.
 
+pub use crate::raw::{patient, url};
 use oslo::config::Config;
 use rpc::{Answer, Call, Client, Endpoint, Error, Failure, Target, Transport};
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// The broker that `make test` starts.
-pub fn url() -> String {
-    std::env::var("LAB_RABBITMQ_URL")
-        .expect("LAB_RABBITMQ_URL is not set: run this test by `make test`, which starts a broker")
-}
 
 /// A name that no other test and no other run has: exchanges and queues of all tests share a broker.
 pub fn name(stem: &str) -> String {
@@ -94,11 +89,6 @@ impl Endpoint for Ear {
             }
         })
     }
-}
-
-/// Waits for what will come; a test that waits for ever says so instead.
-pub async fn patient<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it did not happen within a minute")
 }
 
 pub async fn ask(client: &Client, target: &Target, method: &str, args: Value) -> Result<Value, Error> {

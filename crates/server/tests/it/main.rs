@@ -23,11 +23,16 @@ mod objects;
 #[cfg(test)]
 mod odd_input;
 #[cfg(test)]
+mod old_agents;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod ports;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+#[path = "../../../rpc/tests/it/raw.rs"]
+mod raw;
 #[cfg(test)]
 mod routers;
 #[cfg(test)]

@@ -27,8 +27,8 @@ const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 type Heard = (String, String, Value);
 
 /// A server with everything loaded, that runs, and ears on the topics of its agents.
-struct Cloud {
-    app: Arc<App>,
+pub struct Cloud {
+    pub app: Arc<App>,
     transport: Transport,
     client: Client,
     heard: Arc<Mutex<Vec<Heard>>>,
@@ -76,8 +76,26 @@ impl Cloud {
     }
 
     async fn start(outbox: bool) -> Cloud {
+        let mut cloud = Cloud::server(Transport::memory(), outbox).await;
+        for host in ["one", "two"] {
+            for topic in TOPICS {
+                let ears = Ears { topic: format!("{topic}@{host}"), heard: cloud.heard.clone() };
+                cloud._seats.push(cloud.transport.listen(topic, host, vec![Arc::new(ears)]));
+            }
+        }
+        for (host, ip) in [("one", "10.0.0.1"), ("two", "10.0.0.2")] {
+            let l2 = json!({"tunneling_ip": ip, "tunnel_types": ["vxlan"], "l2_population": true,
+                            "interface_mappings": {"public": "eth1"}});
+            cloud.report("Linux bridge agent", host, l2).await;
+        }
+        cloud.report("DHCP agent", "one", json!({})).await;
+        cloud.report("L3 agent", "one", json!({"agent_mode": "legacy"})).await;
+        cloud
+    }
+
+    /// A server that runs, and no agents.
+    pub async fn server(transport: Transport, outbox: bool) -> Cloud {
         let (db, dir) = world::db().await;
-        let transport = Transport::memory();
         let (publisher, changes) = server::notify::channel();
         let mut app = App::new(db, everything(), transport.client(), publisher);
         app.outbox = outbox;
@@ -88,24 +106,8 @@ impl Cloud {
         app.db.write(sync, &ml2).await.unwrap();
         let app = Arc::new(app);
         let running = server::serve::start(&app, &transport, "server", changes);
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let mut seats = Vec::new();
-        for host in ["one", "two"] {
-            for topic in TOPICS {
-                let ears = Ears { topic: format!("{topic}@{host}"), heard: heard.clone() };
-                seats.push(transport.listen(topic, host, vec![Arc::new(ears)]));
-            }
-        }
         let client = transport.client();
-        let cloud = Cloud { app, transport, client, heard, _seats: seats, running, _dir: dir };
-        for (host, ip) in [("one", "10.0.0.1"), ("two", "10.0.0.2")] {
-            let l2 = json!({"tunneling_ip": ip, "tunnel_types": ["vxlan"], "l2_population": true,
-                            "interface_mappings": {"public": "eth1"}});
-            cloud.report("Linux bridge agent", host, l2).await;
-        }
-        cloud.report("DHCP agent", "one", json!({})).await;
-        cloud.report("L3 agent", "one", json!({"agent_mode": "legacy"})).await;
-        cloud
+        Cloud { app, transport, client, heard: Arc::default(), _seats: Vec::new(), running, _dir: dir }
     }
 
     async fn report(&self, kind: &str, host: &str, configurations: Value) {
@@ -124,7 +126,7 @@ impl Cloud {
     }
 
     /// Makes a resource as an admin; returns its id.
-    async fn make(&self, resource: &str, body: Value) -> String {
+    pub async fn make(&self, resource: &str, body: Value) -> String {
         let ctx = Context::admin();
         let mut body = body.as_object().unwrap().clone();
         body.entry("project_id").or_insert(json!(PROJECT));
@@ -132,7 +134,7 @@ impl Cloud {
         made.unwrap().unwrap()["id"].as_str().unwrap().to_string()
     }
 
-    async fn change(&self, resource: &str, id: &str, changes: Value) {
+    pub async fn change(&self, resource: &str, id: &str, changes: Value) {
         let ctx = Context::admin();
         let changes = changes.as_object().unwrap().clone();
         internal::update(Rq { app: &self.app, ctx: &ctx }, resource, id, changes).await.unwrap().unwrap();
@@ -155,7 +157,7 @@ impl Cloud {
         self.make("port", port).await
     }
 
-    async fn status(&self, port: &str) -> String {
+    pub async fn status(&self, port: &str) -> String {
         let mut tx = self.app.db.read().await.unwrap();
         let row = tx.opt("SELECT status FROM ports WHERE id = ?", server::p![port]).await.unwrap();
         row.unwrap().text(0)
@@ -205,7 +207,7 @@ async fn sync(tx: &mut Tx, ml2: &server::ml2::Ml2) -> Result<(), Stop> {
     server::ml2::allocation::sync(tx, ml2).await
 }
 
-fn subnet(network: &str, cidr: &str) -> Value {
+pub fn subnet(network: &str, cidr: &str) -> Value {
     json!({"network_id": network, "cidr": cidr, "ip_version": 4})
 }
 
@@ -389,15 +391,15 @@ async fn unbind(tx: &mut Tx, (network, agent): &(String, String)) -> Result<bool
 }
 
 /// What an action on a resource needs.
-struct Act<'a> {
-    rq: Rq<'a>,
-    resource: &'a str,
-    id: &'a str,
-    name: &'a str,
-    body: Value,
+pub struct Act<'a> {
+    pub rq: Rq<'a>,
+    pub resource: &'a str,
+    pub id: &'a str,
+    pub name: &'a str,
+    pub body: Value,
 }
 
-async fn act(tx: &mut Tx, act: &Act<'_>) -> Result<Value, Stop> {
+pub async fn act(tx: &mut Tx, act: &Act<'_>) -> Result<Value, Stop> {
     let resource = act.rq.app.catalog.shape(act.resource).unwrap().resource;
     let old: Body = server::store::get(act.rq, tx, resource, act.id).await?.unwrap();
     let action = resource.actions.iter().find(|a| a.name == act.name).unwrap();
