@@ -1,7 +1,7 @@
 //! An extension as one value: aliases, attributes, resources, actions, rules of policy, hooks.
 
 use crate::attr::{Attr, Body};
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx};
 use crate::record::Page;
 use crate::request::Rq;
 use futures_util::future::BoxFuture;
@@ -133,6 +133,11 @@ pub trait Rules: Send + Sync {
     ) -> BoxFuture<'a, Result<(), Stop>>;
     /// Removes one.
     fn delete<'a>(&'a self, rq: Rq<'a>, tx: &'a mut Tx, old: &'a Body) -> BoxFuture<'a, Result<(), Stop>>;
+    /// What [`Rules::create`] and the hooks behind it will ask for some bodies, to be asked in one round trip
+    /// ([`Tx::ahead`]). Only a saving: what is missing here is asked when it is needed.
+    fn asks(&self, _rq: Rq<'_>, _bodies: &[Body]) -> Vec<Ask> {
+        Vec::new()
+    }
     /// Many in one request: what they must be together, before the first is made.
     fn check_bulk(&self, _bodies: &[Body]) -> Result<(), crate::fault::Fault> {
         Ok(())

@@ -1,7 +1,7 @@
 //! Quotas: how many of a resource a project may have, counted in the transaction that adds to it.
 
 use crate::attr::Body;
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx};
 use crate::extension::Resource;
 use crate::fault::Fault;
 use crate::p;
@@ -69,9 +69,8 @@ pub async fn check_value(
     Ok(())
 }
 
-/// Refuses what would take a project beyond its limit. One statement per project, nearly always one.
-pub async fn check(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, items: &[Body]) -> Result<(), Stop> {
-    let Some(quota) = resource.quota else { return Ok(()) };
+/// How many of some new resources each project gets, in the order in which the projects appear.
+fn wanted(items: &[Body]) -> Vec<(&str, i64)> {
     let mut wanted: Vec<(&str, i64)> = Vec::new();
     for item in items {
         let project = item.get("project_id").and_then(|p| p.as_str()).unwrap_or_default();
@@ -80,15 +79,54 @@ pub async fn check(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, items: &[Body])
             None => wanted.push((project, 1)),
         }
     }
+    // Those who make resources for the same projects wait for each other in one order.
+    wanted.sort_unstable();
+    wanted
+}
+
+/// A project's own limit and what it uses of it; what it uses only where the second is asked for.
+fn questions(resource: &Resource) -> [String; 2] {
+    let limit = "SELECT `limit` FROM quotas WHERE project_id = ? AND resource = ?";
+    let used = format!("SELECT count(*) FROM {} WHERE project_id = ?", resource.table);
+    [format!("SELECT ({limit}), 0"), format!("SELECT ({limit}), ({used})")]
+}
+
+/// Refuses what would take a project beyond its limit. Those who ask for one project at the same time are counted one
+/// after the other. `beside` is asked in the same round trip ([`Tx::ahead`]).
+pub async fn check(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    resource: &Resource,
+    items: &[Body],
+    mut beside: Vec<Ask>,
+) -> Result<(), Stop> {
+    let Some(quota) = resource.quota else { return tx.ahead(beside).await };
+    let usual = rq.app.limits.now().of(quota);
+    let ([limit, both], wanted) = (questions(resource), wanted(items));
+    let of_both = |project: &str| p![project, quota, project].to_vec();
+    for (project, _) in &wanted {
+        // Whoever has no limit of its own has the usual one: where there is one, all is counted at once.
+        if usual < 0 {
+            beside.push(Ask { sql: limit.clone().into(), params: p![*project, quota].to_vec() });
+            continue;
+        }
+        tx.lock_usage(project, quota).await?;
+        tx.known.unanswered(&both, &of_both(project));
+        beside.push(Ask { sql: both.clone().into(), params: of_both(project) });
+    }
+    tx.ahead(beside).await?;
     for (project, delta) in wanted {
-        // What nobody limits is not counted.
-        let sql = format!(
-            "SELECT l.most, CASE WHEN l.most < 0 THEN 0 ELSE (SELECT count(*) FROM {} WHERE project_id = ?) END \
-             FROM (SELECT coalesce((SELECT `limit` FROM quotas WHERE project_id = ? AND resource = ?), ?) AS most) AS l",
-            resource.table
-        );
-        let row = tx.opt(&sql, p![project, project, quota, rq.app.limits.now().of(quota)]).await?;
-        let (limit, used) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
+        let mut row = match usual < 0 {
+            true => tx.all_once(&limit, p![project, quota]).await?,
+            false => tx.all_once(&both, &of_both(project)).await?,
+        };
+        let own = row.first().and_then(|row| row.opt_int(0));
+        if usual < 0 && own.is_some_and(|own| own >= 0) {
+            tx.lock_usage(project, quota).await?;
+            row = tx.all(&both, &of_both(project)).await?;
+        }
+        let limit = row.first().and_then(|row| row.opt_int(0)).unwrap_or(usual);
+        let used = row.first().map_or(0, |row| row.int(1));
         if limit >= 0 && used + delta > limit {
             return Err(Fault::OverQuota { overs: py::list(&[quota]) }.into());
         }

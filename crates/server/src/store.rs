@@ -89,15 +89,31 @@ fn side_columns(attributes: &[&'static Attr], body: &Body, side: &plan::Side) ->
     columns
 }
 
-async fn insert_row(tx: &mut Tx, table: &str, columns: Columns, awaits: Awaits) -> Result<i64, Stop> {
-    let names: Vec<String> = columns.iter().map(|(name, _)| format!("`{name}`")).collect();
-    let sql =
-        format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), crate::db::marks(columns.len()));
-    let values: Vec<Val> = columns.into_iter().map(|(_, value)| value).collect();
-    match awaits {
-        Awaits::Answer => Ok(tx.exec_noted(&sql, &values).await?.last_id),
-        Awaits::Nothing => tx.queue_noted(&sql, &values).await.map(|()| 0),
+/// `INSERT INTO table (names) VALUES (marks)`; `expression` is the value of one more column, written as it is.
+fn insertion(table: &str, columns: &Columns, expression: Option<(&str, &str)>) -> String {
+    let mut names: Vec<String> = columns.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let mut values = crate::db::marks(columns.len());
+    if let Some((name, expression)) = expression {
+        names.push(format!("`{name}`"));
+        values.push_str(", ");
+        values.push_str(expression);
     }
+    format!("INSERT INTO {table} ({}) VALUES ({values})", names.join(", "))
+}
+
+fn values(columns: Columns) -> Vec<Val> {
+    columns.into_iter().map(|(_, value)| value).collect()
+}
+
+/// Inserts a row and waits for the key that it drew.
+async fn insert_row(tx: &mut Tx, table: &str, columns: Columns) -> Result<i64, Stop> {
+    let sql = insertion(table, &columns, None);
+    Ok(tx.exec_noted(&sql, &values(columns)).await?.last_id)
+}
+
+async fn queue_row(tx: &mut Tx, table: &str, columns: Columns) -> Result<(), Stop> {
+    let sql = insertion(table, &columns, None);
+    tx.queue_noted(&sql, &values(columns)).await
 }
 
 /// Whether a statement's answer is waited for.
@@ -134,31 +150,34 @@ pub async fn insert_as(
     Insert { revision, awaits }: Insert,
 ) -> Result<(), Stop> {
     let shape = shape(rq, resource)?;
-    let mut columns = own_columns(shape, body);
-    let mut standard = Columns::new();
-    if resource.standard {
-        let now = rq.app.now();
-        let description = body.get("description").map_or(Val::Text(String::new()), to_val);
-        standard = vec![
-            ("resource_type", resource.table.into()),
-            ("created_at", now.as_str().into()),
-            ("updated_at", now.into()),
-            ("description", description),
-            ("revision_number", revision.into()),
-        ];
-        let key = insert_row(tx, "standardattributes", standard.clone(), Awaits::Answer).await?;
-        standard.push(("id", key.into()));
-        columns.push(("standard_attr_id", key.into()));
+    let columns = own_columns(shape, body);
+    let mut standard =
+        if resource.standard { standard_columns(rq, resource, body, revision) } else { vec![] };
+    match (awaits, standard.is_empty()) {
+        (Awaits::Answer, true) => insert_row(tx, resource.table, columns.clone()).await.map(drop)?,
+        (Awaits::Answer, false) => {
+            let key = insert_row(tx, "standardattributes", standard.clone()).await?;
+            standard.push(("id", key.into()));
+            let mut columns = columns.clone();
+            columns.push(("standard_attr_id", key.into()));
+            insert_row(tx, resource.table, columns).await.map(drop)?;
+        }
+        (Awaits::Nothing, true) => queue_row(tx, resource.table, columns.clone()).await?,
+        (Awaits::Nothing, false) => {
+            queue_row(tx, "standardattributes", standard.clone()).await?;
+            let key = Some(("standard_attr_id", tx.last_key()));
+            let sql = insertion(resource.table, &columns, key);
+            tx.queue_noted(&sql, &values(columns.clone())).await?;
+        }
     }
     let row = plan::Made { own: &columns, standard: &standard, body };
     let cells = row.cells(&shape.plan, &shape.attributes);
-    insert_row(tx, resource.table, columns, awaits).await?;
     let id = body.get("id").map_or(Val::Null, to_val);
     for side in &shape.plan.sides {
         let mut columns = side_columns(&shape.attributes, body, side);
         if !columns.is_empty() {
             columns.push((side.key, id.clone()));
-            insert_row(tx, side.table, columns, Awaits::Nothing).await?;
+            queue_row(tx, side.table, columns).await?;
         }
     }
     if let Some(cells) = cells {
@@ -169,6 +188,19 @@ pub async fn insert_as(
         tx.revises(resource.table, body.get("id").and_then(Value::as_str).unwrap_or_default());
     }
     Ok(())
+}
+
+/// What `standardattributes` keeps of a new row, but for the key.
+fn standard_columns(rq: Rq<'_>, resource: &Resource, body: &Body, revision: i64) -> Columns {
+    let now = rq.app.now();
+    let description = body.get("description").map_or(Val::Text(String::new()), to_val);
+    vec![
+        ("resource_type", resource.table.into()),
+        ("created_at", now.as_str().into()),
+        ("updated_at", now.into()),
+        ("description", description),
+        ("revision_number", revision.into()),
+    ]
 }
 
 /// Whose rows are known.
@@ -228,7 +260,7 @@ pub async fn update_own(
         let there = format!("SELECT 1 FROM {} WHERE `{}` = ?", side.table, side.key);
         if tx.opt(&there, p![id]).await?.is_none() {
             columns.push((side.key, id.into()));
-            insert_row(tx, side.table, columns, Awaits::Nothing).await?;
+            queue_row(tx, side.table, columns).await?;
             changed = true;
         }
     }
@@ -403,9 +435,10 @@ pub async fn get(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Resu
 /// One resource as a page of one row, or of none. Asked for twice without a write in between, it is read once.
 pub async fn row(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Result<Page, Stop> {
     let who = who(rq);
-    let page = match tx.known.take(&who, resource.name, id) {
+    let shape = shape(rq, resource)?;
+    let page = match tx.known.take(&who, resource.name, id).filter(|page| can_fill(shape, page)) {
         Some(mut page) => {
-            for fill in unsettled(shape(rq, resource)?, &page) {
+            for fill in unsettled(shape, &page) {
                 fill(rq, tx, &mut page).await?;
             }
             page
@@ -414,6 +447,13 @@ pub async fn row(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Resu
     };
     tx.known.put(who, resource.name, &page);
     Ok(page)
+}
+
+/// Whether what is not known of a row that was made can be filled: not where it takes the row's key, which nobody waited for.
+fn can_fill(shape: &Shape, page: &Page) -> bool {
+    let row = page.rows.first().map(Vec::as_slice).unwrap_or_default();
+    let keyed = shape.place("standard_attr_id").and_then(|at| row.get(at)) != Some(&Cell::Absent);
+    keyed || unsettled(shape, page).is_empty()
 }
 
 /// The functions that fill what is not known of a page of one row.

@@ -64,6 +64,9 @@ pub enum Rest {
 /// How a rule reads a target: its fields by name, as JSON values; none where there is no such field.
 pub type Target<'a> = dyn Fn(&str) -> Option<Value> + 'a;
 
+/// How a rule reads a target of which not everything is known: as [`Target`], and none where a field is not known yet.
+pub type Known<'a> = dyn Fn(&str) -> Option<Option<Value>> + 'a;
+
 impl Default for Policy {
     fn default() -> Policy {
         Policy::with_default(DEFAULT_RULE)
@@ -291,6 +294,16 @@ impl Verdict {
         }
     }
 
+    /// Whether it allows a target of which not everything is known: none where that depends on the rest. `known` says of
+    /// a field what the target has there, none where that is not known yet.
+    pub fn settled(&self, known: &Known<'_>) -> Option<bool> {
+        match self {
+            Verdict::Always => Some(true),
+            Verdict::Never => Some(false),
+            Verdict::Depends(rest) => rest.settled(known),
+        }
+    }
+
     /// The names of the target's fields that it looks at.
     pub fn looks_at(&self) -> Vec<&str> {
         let mut names = Vec::new();
@@ -314,6 +327,22 @@ impl Rest {
         }
     }
 
+    fn settled(&self, known: &Known<'_>) -> Option<bool> {
+        match self {
+            Rest::Not(rest) => rest.settled(known).map(|held| !held),
+            Rest::All(parts) => every(parts.iter().map(|part| part.settled(known))),
+            Rest::Any(parts) => {
+                every(parts.iter().map(|part| part.settled(known).map(|held| !held))).map(|none| !none)
+            }
+            Rest::Equal(..) | Rest::Field(_) => {
+                let mut names = Vec::new();
+                self.collect(&mut names);
+                let whole = names.into_iter().all(|name| known(name).is_some());
+                whole.then(|| self.holds(&|name: &str| known(name).flatten()))
+            }
+        }
+    }
+
     fn collect<'a>(&'a self, names: &mut Vec<&'a str>) {
         match self {
             Rest::Not(rest) => rest.collect(names),
@@ -325,6 +354,19 @@ impl Rest {
             Rest::Field(test) => names.push(&test.field),
         }
     }
+}
+
+/// Whether all of some hold: no as soon as one does not, whatever is not known of the others.
+fn every(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut all = Some(true);
+    for part in parts {
+        match part {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => all = None,
+        }
+    }
+    all
 }
 
 impl FieldTest {

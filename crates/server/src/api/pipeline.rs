@@ -145,7 +145,8 @@ async fn settled(rq: Rq<'_>, shape: &Shape, mut shown: Shown) -> Result<Shown, F
 
 async fn create_all(tx: &mut Tx, create: &Create<'_>) -> Result<(Vec<String>, Shown), Stop> {
     let Create { rq, shape, items, bulk } = *create;
-    quota::check(rq, tx, shape.resource, items).await?;
+    let asks = shape.resource.rules.asks(rq, items);
+    quota::check(rq, tx, shape.resource, items, asks).await?;
     for item in items {
         policy::enforce(rq, tx, shape, Doing::Create, item, None).await?;
     }

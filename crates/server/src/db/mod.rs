@@ -17,6 +17,7 @@ use crate::fault::Fault;
 use crate::notify::{Change, Committed};
 use crate::outbox;
 use crate::store::known::Known;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -232,7 +233,8 @@ impl Db {
 
     fn tx(&self, arm: Arm) -> Tx {
         let statements = self.statements.clone();
-        Tx { arm, statements, changes: Vec::new(), revised: HashSet::new(), known: Known::default() }
+        let (changes, revised, known) = (Vec::new(), HashSet::new(), Known::default());
+        Tx { arm, statements, changes, revised, known, attempt: 0 }
     }
 
     /// How many statements the store was asked to run since it was opened (BEGIN and COMMIT apart).
@@ -264,13 +266,10 @@ impl Db {
         let mut why = String::new();
         for attempt in 0..ATTEMPTS_MAX {
             let done = match self.begin().await {
-                Ok(mut tx) => match work(&mut tx, input).await {
-                    Ok(done) => match if outbox { outbox::record(&mut tx).await } else { Ok(None) } {
-                        Ok(row) => tx.commit().await.map(|changes| (done, Committed { row, changes })),
-                        Err(stop) => Err(stop),
-                    },
-                    Err(stop) => Err(stop),
-                },
+                Ok(mut tx) => {
+                    tx.attempt = attempt;
+                    run(tx, &work, input, outbox).await
+                }
                 Err(stop) => Err(stop),
             };
             let pause = match done {
@@ -300,12 +299,43 @@ impl Db {
     }
 }
 
+/// One attempt at a transaction, with the row of its outbox where it is to have one.
+async fn run<I: ?Sized, T>(
+    mut tx: Tx,
+    work: &impl AsyncFn(&mut Tx, &I) -> Result<T, Stop>,
+    input: &I,
+    outbox: bool,
+) -> Result<(T, Committed), Stop> {
+    let done = work(&mut tx, input).await?;
+    let row = if outbox { outbox::record(&mut tx).await? } else { None };
+    let changes = tx.commit().await?;
+    Ok((done, Committed { row, changes }))
+}
+
+/// A question that is asked before its answer is needed ([`Tx::ahead`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// The statement, to the letter as it is asked later by [`Tx::all_once`].
+    pub sql: Cow<'static, str>,
+    /// Its parameters.
+    pub params: Vec<Val>,
+}
+
+impl Ask {
+    /// A statement that is written out in the program.
+    pub fn new(sql: &'static str, params: &[Val]) -> Ask {
+        Ask { sql: Cow::Borrowed(sql), params: params.to_vec() }
+    }
+}
+
 /// A transaction. Dropping it without [`Tx::commit`] undoes it.
 pub struct Tx {
     arm: Arm,
     statements: Arc<AtomicU64>,
     changes: Vec<Change>,
     revised: HashSet<(&'static str, String)>,
+    /// How often this transaction was tried before.
+    attempt: u32,
     /// Rows as they are: read or made in this transaction, until a statement that writes.
     pub(crate) known: Known,
 }
@@ -383,13 +413,40 @@ impl Tx {
         tracing::trace!(target: "server::sql", sql);
     }
 
+    /// Asks questions whose answers will be needed, in one round trip; [`Tx::all_once`] then finds them. What is queued
+    /// goes before them. On SQLite, where a question costs no round trip, nothing is asked before it is needed.
+    pub async fn ahead(&mut self, asks: Vec<Ask>) -> Result<(), Stop> {
+        let Arm::Maria(_) = &self.arm else { return Ok(()) };
+        let mut open: Vec<Ask> = Vec::with_capacity(asks.len());
+        for ask in asks {
+            if self.known.answer(&ask.sql, &ask.params).is_none() && !open.contains(&ask) {
+                words::storable(&ask.params)?;
+                self.count(&ask.sql);
+                open.push(ask);
+            }
+        }
+        if let (Arm::Maria(maria), false) = (&mut self.arm, open.is_empty()) {
+            let answers = maria.all_of(&open).await?;
+            for (ask, rows) in open.into_iter().zip(answers) {
+                self.known.answered(&ask.sql, &ask.params, rows);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this transaction was tried before, and something was in its way: what may be left to the unique keys
+    /// at first is to be looked at now.
+    pub fn is_again(&self) -> bool {
+        self.attempt > 0
+    }
+
     /// As [`Tx::all`], for what only a statement that writes could change: asked for again, it is remembered.
-    pub async fn all_once(&mut self, sql: &'static str, params: &[Val]) -> Result<Vec<Row>, Stop> {
+    pub async fn all_once(&mut self, sql: &str, params: &[Val]) -> Result<Vec<Row>, Stop> {
         if let Some(rows) = self.known.answer(sql, params) {
             return Ok(rows);
         }
         let rows = self.all(sql, params).await?;
-        self.known.answered(sql, params, &rows);
+        self.known.answered(sql, params, rows.clone());
         Ok(rows)
     }
 

@@ -20,6 +20,31 @@ impl Tx {
         }
     }
 
+    /// The key that the statement before drew, as an expression for the next one: so a row and what refers to it can travel
+    /// together ([`Tx::queue`]).
+    pub fn last_key(&self) -> &'static str {
+        match self.arm {
+            Arm::Lite(_) => "last_insert_rowid()",
+            Arm::Maria(_) => "LAST_INSERT_ID()",
+        }
+    }
+
+    /// Makes those who count a project's resources of one kind wait for each other until the end of the transaction. On
+    /// SQLite, with its one writer, that is always so.
+    ///
+    /// On MariaDB the row of `quotausages` is locked, and made where it is missing. Python's server takes it as
+    /// a count that has to be made anew (`dirty`), which is so.
+    pub async fn lock_usage(&mut self, project: &str, quota: &str) -> Result<(), Stop> {
+        match &mut self.arm {
+            Arm::Lite(_) => Ok(()),
+            Arm::Maria(maria) => {
+                let sql = "INSERT INTO quotausages (project_id, resource, dirty, in_use, reserved) \
+                           VALUES (?, ?, 1, 0, 0) ON DUPLICATE KEY UPDATE dirty = 1";
+                maria.queue(sql, &[Val::from(project), Val::from(quota)]).await
+            }
+        }
+    }
+
     /// The condition that `column` differs from the value of a `?`: NULL is a value like any other, and a
     /// change of case is a change, although both databases compare without case.
     pub fn differs(&self, column: &str) -> String {

@@ -1,6 +1,6 @@
 //! Taking and giving back addresses: `ipamallocations` and `ipallocations`, whose unique keys are the judge.
 
-use crate::db::{Row, Stop, Tx};
+use crate::db::{Ask, Row, Stop, Tx};
 use crate::fault::Fault;
 use crate::ipam::plan::{Candidate, Want};
 use crate::ipam::range::{Number, Range, free};
@@ -25,32 +25,47 @@ const WINDOW: usize = 1000;
 /// Conflicts after which the whole transaction is tried again.
 const CONFLICTS_MAX: usize = 10;
 
-/// A network as one statement reads it for ports: what it gives them, its subnets and their pools.
+/// A network as one statement reads it for ports: what it gives them, its subnets, their pools and whom they are for.
 pub struct Site {
     /// `port_security_enabled` of the network.
     pub port_security: bool,
-    /// Whether DHCP agents serve it.
-    pub served: bool,
+    /// One per pool of a subnet and owner that it is for.
     rows: Vec<Row>,
     owner: String,
     id: String,
 }
 
+// Plain joins: a subquery for each of the questions would take the database three times as long.
+const SITE: &str = "SELECT s.id, s.cidr, s.ipv6_ra_mode, s.ipv6_address_mode, p.first_ip, p.last_ip, s.enable_dhcp, \
+    t.service_type, b.port_security_enabled, s.standard_attr_id FROM networks AS n \
+    LEFT JOIN networksecuritybindings AS b ON b.network_id = n.id LEFT JOIN subnets AS s ON s.network_id = n.id \
+    LEFT JOIN ipallocationpools AS p ON p.subnet_id = s.id \
+    LEFT JOIN subnet_service_types AS t ON t.subnet_id = s.id WHERE n.id = ?";
+const SERVED: &str = "SELECT 1 FROM networkdhcpagentbindings WHERE network_id = ? LIMIT 1";
+
+/// What [`site`] asks.
+pub fn site_ask(network: &str) -> Ask {
+    Ask::new(SITE, p![network])
+}
+
+/// What [`served`] asks.
+pub fn served_ask(network: &str) -> Ask {
+    Ask::new(SERVED, p![network])
+}
+
 /// A network as ports of `owner` find it; none where it is not there.
 pub async fn site(tx: &mut Tx, network: &str, owner: &str) -> Result<Option<Site>, Stop> {
-    let sql =
-        "SELECT s.id, s.cidr, s.ipv6_ra_mode, s.ipv6_address_mode, p.first_ip, p.last_ip, s.enable_dhcp,
-        EXISTS (SELECT 1 FROM subnet_service_types AS t WHERE t.subnet_id = s.id),
-        EXISTS (SELECT 1 FROM subnet_service_types AS t WHERE t.subnet_id = s.id AND t.service_type = ?),
-        (SELECT port_security_enabled FROM networksecuritybindings AS b WHERE b.network_id = n.id),
-        EXISTS (SELECT 1 FROM networkdhcpagentbindings AS b WHERE b.network_id = n.id)
-        FROM networks AS n LEFT JOIN subnets AS s ON s.network_id = n.id
-        LEFT JOIN ipallocationpools AS p ON p.subnet_id = s.id
-        WHERE n.id = ? ORDER BY s.standard_attr_id";
-    let rows = tx.all_once(sql, p![owner, network]).await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let (port_security, served) = (first.opt_int(9) != Some(0), first.flag(10));
-    Ok(Some(Site { port_security, served, rows, owner: owner.to_string(), id: network.to_string() }))
+    let mut rows = tx.all_once(SITE, p![network]).await?;
+    let Some(port_security) = rows.first().map(|row| row.opt_int(8) != Some(0)) else { return Ok(None) };
+    rows.retain(|row| row.opt_text(0).is_some());
+    // Subnets in the order in which they were made.
+    rows.sort_by_key(|row| row.int(9));
+    Ok(Some(Site { port_security, rows, owner: owner.to_string(), id: network.to_string() }))
+}
+
+/// Whether DHCP agents serve a network.
+pub async fn served(tx: &mut Tx, network: &str) -> Result<bool, Stop> {
+    Ok(!tx.all_once(SERVED, p![network]).await?.is_empty())
 }
 
 impl Site {
@@ -60,24 +75,22 @@ impl Site {
     /// # Errors
     /// `IpAddressGenerationFailureNoMatchingSubnet` where there are subnets, and none for this owner.
     pub fn candidates(&self) -> Result<Vec<Candidate>, Fault> {
-        let rows = || self.rows.iter().filter(|row| row.opt_text(0).is_some());
         let mut subnets: Vec<Candidate> = Vec::new();
-        for row in rows() {
-            let (dedicated, meant) = (row.flag(7), row.flag(8));
+        for of_subnet in self.rows.chunk_by(|a, b| a.str(0) == b.str(0)) {
+            let Some(row) = of_subnet.first() else { continue };
+            let dedicated = row.opt_text(7).is_some();
+            let meant = of_subnet.iter().any(|row| row.str(7).eq_ignore_ascii_case(&self.owner));
             let open = !dedicated || meant || (row.flag(6) && self.owner == "network:dhcp");
-            if !open {
-                continue;
+            let Some(mut subnet) = candidate(row, dedicated).filter(|_| open) else { continue };
+            for pool in of_subnet.iter().filter_map(|row| pool(row, 4)) {
+                // It stands there once for each owner.
+                if !subnet.pools.contains(&pool) {
+                    subnet.pools.push(pool);
+                }
             }
-            let id = row.text(0);
-            if subnets.last().is_none_or(|s| s.id != id) {
-                let Some(subnet) = candidate(row, dedicated) else { continue };
-                subnets.push(subnet);
-            }
-            if let (Some(pool), Some(subnet)) = (pool(row, 4), subnets.last_mut()) {
-                subnet.pools.push(pool);
-            }
+            subnets.push(subnet);
         }
-        if subnets.is_empty() && rows().next().is_some() {
+        if subnets.is_empty() && !self.rows.is_empty() {
             let (network_id, service_type) = (self.id.clone(), self.owner.clone());
             return Err(Fault::IpAddressGenerationFailureNoMatchingSubnet { network_id, service_type });
         }
@@ -166,9 +179,11 @@ async fn ipam_subnet(rq: Rq<'_>, tx: &mut Tx, subnet: &str) -> Result<String, St
     Ok(row.text(0))
 }
 
+const ALLOCATE: &str =
+    "INSERT INTO ipamallocations (ip_address, status, ipam_subnet_id) VALUES (?, 'ALLOCATED', ?)";
+
 async fn allocate(tx: &mut Tx, ipam_subnet: &str, number: Number) -> Result<bool, Stop> {
-    let sql = "INSERT INTO ipamallocations (ip_address, status, ipam_subnet_id) VALUES (?, 'ALLOCATED', ?)";
-    match tx.exec_noted(sql, p![number.to_string(), ipam_subnet]).await {
+    match tx.exec_noted(ALLOCATE, p![number.to_string(), ipam_subnet]).await {
         Ok(_) => Ok(true),
         // Any other key is that of a statement that travelled with this one.
         Err(Stop::Duplicate(key)) if key == "PRIMARY" => Ok(false),
@@ -206,6 +221,11 @@ async fn lowest(rq: Rq<'_>, tx: &mut Tx, subnet: &Candidate) -> Result<Option<Nu
     let ipam = ipam_subnet(rq, tx, &subnet.id).await?;
     for _ in 0..PROMISES_MAX {
         match rq.app.hints.promise(&subnet.id, &subnet.pools) {
+            // Where another server has it already, the key refuses the transaction, and it runs again.
+            Some(number) if !tx.is_again() => {
+                tx.queue_noted(ALLOCATE, p![number.to_string(), &ipam]).await?;
+                return Ok(Some(number));
+            }
             Some(number) if allocate(tx, &ipam, number).await? => return Ok(Some(number)),
             Some(_) => {}
             None => break,

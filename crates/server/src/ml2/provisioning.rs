@@ -60,10 +60,9 @@ pub async fn block(tx: &mut Tx, port: &str, entity: Entity) -> Result<(), Stop> 
     Ok(())
 }
 
-/// Whether a new port waits for DHCP agents: `served` says that one serves its network, `dhcp` that one of its
-/// subnets has DHCP.
-pub fn awaits_dhcp(device_owner: &str, served: bool, dhcp: bool) -> bool {
-    served && dhcp && !OWNERS_WITHOUT_DHCP.contains(&device_owner)
+/// Whether new ports of this owner wait for DHCP agents where one serves their network and a subnet of theirs has DHCP.
+pub fn may_await_dhcp(device_owner: &str) -> bool {
+    !OWNERS_WITHOUT_DHCP.contains(&device_owner)
 }
 
 /// Makes a port wait for DHCP agents where one of its subnets has DHCP and an agent serves the network; else

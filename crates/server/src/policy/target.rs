@@ -1,12 +1,12 @@
 //! What rules look at: the resource's own fields, and those of its parents.
 
 use crate::api::pipeline::visibility;
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx, Val};
 use crate::record::Page;
 use crate::request::Rq;
 use crate::store::{self, Query};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// How a target's own fields are read.
 pub(super) type Read<'a> = dyn Fn(&str) -> Option<Value> + Sync + 'a;
@@ -56,6 +56,20 @@ pub(super) async fn network_is_known(
     if page.rows.is_empty() { Err((shape.resource.not_found)(&id).into()) } else { Ok(()) }
 }
 
+/// Names by which rules ask who owns a parent.
+const OWNER: [&str; 2] = ["project_id", "tenant_id"];
+
+/// The statement that reads who owns the parents with some ids.
+fn owners(table: &str, ids: usize) -> String {
+    format!("SELECT id, project_id FROM {table} WHERE id IN ({})", crate::db::marks(ids))
+}
+
+/// What rules ask of a parent whose owner decides, to be asked ahead ([`Tx::ahead`]); none where the caller alone decides.
+pub fn owner_ask(rq: Rq<'_>, parent: &str, id: &str) -> Option<Ask> {
+    let shape = rq.app.catalog.shape(parent).filter(|_| !rq.ctx.is_admin && !id.is_empty())?;
+    Some(Ask { sql: owners(shape.resource.table, 1).into(), params: vec![id.into()] })
+}
+
 /// Fields of parents: by parent, its id, and field.
 #[derive(Default)]
 pub(super) struct Parents(HashMap<(&'static str, String, String), Value>);
@@ -100,6 +114,49 @@ impl Parents {
             }
         }
         Ok(parents)
+    }
+
+    /// Reads who owns the parents that `keys` ask for: what most rules look at, by one plain statement per kind of parent.
+    pub(super) async fn owners(
+        rq: Rq<'_>,
+        tx: &mut Tx,
+        keys: &[&str],
+        targets: &[&Read<'_>],
+    ) -> Result<Parents, Stop> {
+        let mut parents = Parents::default();
+        for (parent, reference) in PARENTS {
+            let wanted = |key: &&&str| {
+                parent_of(key).is_some_and(|(named, _, field)| named == *parent && OWNER.contains(&field))
+            };
+            let asked: Vec<&&str> = keys.iter().filter(wanted).collect();
+            let lacks = |target: &&&Read<'_>| asked.iter().any(|key| target(key).is_none());
+            let id = |target: &&Read<'_>| target(reference).and_then(|id| id.as_str().map(str::to_string));
+            let ids: BTreeSet<String> = targets.iter().filter(lacks).filter_map(id).collect();
+            let Some(shape) = rq.app.catalog.shape(parent).filter(|_| !ids.is_empty()) else { continue };
+            let ids: Vec<String> = ids.into_iter().collect();
+            for some in ids.chunks(store::ROWS_PER_STATEMENT_MAX) {
+                let params: Vec<Val> = some.iter().map(Val::from).collect();
+                let rows = tx.all_once(&owners(shape.resource.table, some.len()), &params).await?;
+                for id in some {
+                    // As the target writes it: the database compares without case.
+                    let row = rows.iter().find(|row| row.str(0).eq_ignore_ascii_case(id));
+                    let row = row.ok_or_else(|| (shape.resource.not_found)(id))?;
+                    let owner = row.opt_text(1).map_or(Value::Null, Value::String);
+                    for field in OWNER {
+                        parents.0.insert((parent, id.clone(), field.to_string()), owner.clone());
+                    }
+                }
+            }
+        }
+        Ok(parents)
+    }
+
+    /// What is known of a field: the target's own, what was read of its parents; none where a parent was not read.
+    pub(super) fn known(&self, key: &str, target: &Read<'_>) -> Option<Option<Value>> {
+        match target(key) {
+            None if parent_of(key).is_some() => self.value(key, target).map(Some),
+            own => Some(own),
+        }
     }
 
     /// What a key names beyond the target's own fields.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 const ROWS_MAX: usize = 256;
 
 /// Answers of whole statements remembered by one transaction.
-const ANSWERS_MAX: usize = 16;
+const ANSWERS_MAX: usize = 64;
 
 /// The rows that a transaction knows.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Known {
 }
 
 /// A statement with its parameters, and what it answered.
-type Answer = (&'static str, Vec<Val>, Vec<Row>);
+type Answer = (String, Vec<Val>, Vec<Row>);
 
 /// What is filled may depend on who asks: the caller's project, and whether all rows are visible.
 pub(crate) type Who = (Option<String>, bool);
@@ -51,16 +51,21 @@ impl Known {
     }
 
     /// What a statement answered before.
-    pub(crate) fn answer(&self, sql: &'static str, params: &[Val]) -> Option<Vec<Row>> {
+    pub(crate) fn answer(&self, sql: &str, params: &[Val]) -> Option<Vec<Row>> {
         let same = |known: &&Answer| known.0 == sql && known.1 == params;
         self.answers.iter().find(same).map(|known| known.2.clone())
     }
 
     /// Remembers what a statement answered.
-    pub(crate) fn answered(&mut self, sql: &'static str, params: &[Val], rows: &[Row]) {
+    pub(crate) fn answered(&mut self, sql: &str, params: &[Val], rows: Vec<Row>) {
         if self.answers.len() < ANSWERS_MAX {
-            self.answers.push((sql, params.to_vec(), rows.to_vec()));
+            self.answers.push((sql.to_string(), params.to_vec(), rows));
         }
+    }
+
+    /// Forgets what a statement answered.
+    pub(crate) fn unanswered(&mut self, sql: &str, params: &[Val]) {
+        self.answers.retain(|known| known.0 != sql || known.1 != params);
     }
 
     /// Forgets one row.

@@ -112,8 +112,12 @@ impl Made<'_> {
         let among = |columns: &[(&'static str, Val)], name: &str| {
             columns.iter().find(|(column, _)| *column == name).map(|(_, value)| value.clone())
         };
-        let cell = |(attr, read): (&&'static Attr, &Read)| match attr.home {
+        let one = |(attr, read): (&&'static Attr, &Read)| match attr.home {
             Home::Column(column) => read.written(&among(self.own, column)?),
+            // Nobody waited for the key.
+            Home::Standard("id") => {
+                Some(among(self.standard, "id").map_or(Cell::Absent, |key| cell(Kind::Int, Some(key))))
+            }
             Home::Standard(column) => read.written(&among(self.standard, column)?),
             Home::Side { .. } => match self.body.get(attr.name) {
                 Some(value) => read.written(&super::to_val(value)),
@@ -121,7 +125,7 @@ impl Made<'_> {
             },
             Home::Filled(_) | Home::Nowhere => Some(Cell::Absent),
         };
-        attributes.iter().zip(&plan.reads).map(cell).collect()
+        attributes.iter().zip(&plan.reads).map(one).collect()
     }
 }
 

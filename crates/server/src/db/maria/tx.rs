@@ -1,6 +1,6 @@
 //! A transaction on MariaDB: what is queued travels with the next statement, or with the COMMIT.
 
-use super::super::{Done, Row, Stop, Val};
+use super::super::{Ask, Done, Row, Stop, Val};
 use super::{Open, Pool, Purpose, refusal, text};
 use mysql_async::consts::ColumnType;
 use mysql_async::prelude::{Protocol, Queryable};
@@ -26,10 +26,12 @@ pub(crate) struct MariaTx {
     waiting: bool,
 }
 
-/// What a statement gave back.
+/// What statements that were sent together gave back.
 struct Answer {
+    /// What the last of them did.
     done: Done,
-    rows: Vec<Row>,
+    /// The rows of each of them, in their order; none where a statement has no rows by its nature.
+    sets: Vec<Vec<Row>>,
 }
 
 impl MariaTx {
@@ -59,7 +61,22 @@ impl MariaTx {
     }
 
     pub(crate) async fn all(&mut self, sql: &str, params: &[Val]) -> Result<Vec<Row>, Stop> {
-        Ok(self.run(sql, params).await?.rows)
+        Ok(self.run(sql, params).await?.sets.pop().unwrap_or_default())
+    }
+
+    /// The rows of each of some statements, asked in one round trip.
+    pub(crate) async fn all_of(&mut self, asks: &[Ask]) -> Result<Vec<Vec<Row>>, Stop> {
+        let mut script = std::mem::take(&mut self.queue);
+        for ask in asks {
+            if !script.is_empty() {
+                script.push_str("; ");
+            }
+            text::append(&mut script, &ask.sql, &ask.params);
+        }
+        let mut sets = self.first(Statement::Text(&script)).await?.sets;
+        // What was queued answered before them.
+        let queued = sets.len().saturating_sub(asks.len());
+        Ok(sets.split_off(queued))
     }
 
     /// Keeps a statement for the next round trip.
@@ -125,7 +142,7 @@ impl MariaTx {
         self.waiting = true;
         let answer = match statement {
             Statement::Text(script) => match open.conn.query_iter(script).await {
-                Ok(result) => last(result).await,
+                Ok(result) => gather(result).await,
                 Err(error) => Err(error),
             },
             Statement::Prepared(sql, params) => {
@@ -134,7 +151,7 @@ impl MariaTx {
                     some => Params::Positional(some.iter().map(bound).collect()),
                 };
                 match open.conn.exec_iter(sql, params).await {
-                    Ok(result) => last(result).await,
+                    Ok(result) => gather(result).await,
                     Err(error) => Err(error),
                 }
             }
@@ -209,21 +226,22 @@ enum Statement<'a> {
     Prepared(&'a str, &'a [Val]),
 }
 
-/// The answer to the last of the statements that were sent together.
-async fn last<P: Protocol>(mut result: QueryResult<'_, 'static, P>) -> Result<Answer, mysql_async::Error> {
-    let mut rows = Vec::new();
+/// The answers to statements that were sent together.
+async fn gather<P: Protocol>(mut result: QueryResult<'_, 'static, P>) -> Result<Answer, mysql_async::Error> {
+    let mut sets = Vec::new();
     while !result.is_empty() {
-        rows.clear();
+        let mut rows = Vec::new();
         while let Some(row) = result.next().await? {
             rows.push(cells(row));
         }
+        sets.push(rows);
     }
     let done = Done {
         affected: result.affected_rows(),
         last_id: result.last_insert_id().and_then(|id| i64::try_from(id).ok()).unwrap_or_default(),
     };
     result.drop_result().await?;
-    Ok(Answer { done, rows })
+    Ok(Answer { done, sets })
 }
 
 fn cells(row: mysql_async::Row) -> Row {

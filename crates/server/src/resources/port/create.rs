@@ -2,14 +2,16 @@
 
 use super::{PORT, announce, binding, check_owner, extras, fill, is_trusted};
 use crate::attr::Body;
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx};
 use crate::fault::Fault;
 use crate::ipam::{plan, take};
 use crate::ml2::provisioning::{self, Entity};
 use crate::p;
+use crate::policy;
 use crate::record::Cell;
 use crate::request::Rq;
 use crate::resources::rows::{items, text};
+use crate::resources::security_group;
 use crate::store::{self, Awaits, Insert};
 use model::Mac;
 use serde_json::{Value, json};
@@ -45,7 +47,7 @@ async fn store_new(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, St
     };
     let asked = body.get("port_security_enabled").and_then(Value::as_bool);
     let secured = !is_trusted(&body) && asked.unwrap_or(site.port_security);
-    let (mac, drawn) = mac_address(rq, tx, &network_id, &body).await?;
+    let mac = mac_address(rq, tx, &network_id, &body).await?;
     let fixed = body.get("fixed_ips").and_then(Value::as_array).cloned();
     body.insert("id".into(), json!(id));
     body.insert("mac_address".into(), json!(mac.to_string()));
@@ -58,27 +60,12 @@ async fn store_new(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, St
         body.insert("status".into(), json!("DOWN"));
     }
     // Upstream writes the row twice in its transaction, and clients see the number.
-    let awaits = if drawn { Awaits::Nothing } else { Awaits::Answer };
-    match store::insert_as(rq, tx, &PORT, &body, Insert { revision: 1, awaits }).await {
-        Err(Stop::Duplicate(key)) if key == MAC_KEY && !drawn => {
-            return Err(Fault::MacAddressInUse { net_id: network_id, mac: mac.to_string() }.into());
-        }
-        Err(Stop::Duplicate(key)) if key == MAC_KEY => return Err(drawn_twice(mac)),
-        other => other?,
-    }
+    // Nothing of it is waited for: a MAC address or an address that somebody was quicker to take is refused by its key
+    // at the commit, and the transaction runs again.
+    store::insert_as(rq, tx, &PORT, &body, Insert { revision: 1, awaits: Awaits::Nothing }).await?;
     let seat = Seat { id: &id, network_id: &network_id, owner: &owner, mac, secured };
-    match furnish(rq, tx, &seat, &site, &body, fixed.as_deref()).await {
-        Err(Stop::Duplicate(key)) if key == MAC_KEY => Err(drawn_twice(mac)),
-        Err(stop) => Err(stop),
-        Ok(()) => Ok(id),
-    }
-}
-
-/// The key that keeps MAC addresses apart.
-const MAC_KEY: &str = "uniq_ports0network_id0mac_address";
-
-fn drawn_twice(mac: Mac) -> Stop {
-    Stop::Retry(format!("the MAC address {mac} was drawn twice"))
+    furnish(rq, tx, &seat, &site, &body, fixed.as_deref()).await?;
+    Ok(id)
 }
 
 /// A new port whose row is stored, or on its way.
@@ -110,7 +97,7 @@ async fn furnish(
     let named = extras::store_dns(rq, tx, id, body, true).await?;
     binding::block_for_agent(rq, tx, id, &bound, (owner, text(body, "status"))).await?;
     let dhcp = subnets.iter().any(|s| s.dhcp && taken.iter().any(|a| a.subnet_id == s.id));
-    if provisioning::awaits_dhcp(owner, site.served, dhcp) {
+    if dhcp && provisioning::may_await_dhcp(owner) && take::served(tx, network_id).await? {
         provisioning::block(tx, id, Entity::Dhcp).await?;
     }
     if !named {
@@ -132,20 +119,47 @@ fn note_empty(tx: &mut Tx, id: &str, body: &Body) {
     tx.known.note("port", id, "security_groups", Cell::Json("[]".into()));
 }
 
-/// The MAC address asked for, or a fresh one; with whether it was drawn.
-async fn mac_address(rq: Rq<'_>, tx: &mut Tx, network: &str, body: &Body) -> Result<(Mac, bool), Stop> {
+/// What making some ports asks for, as far as it is known before the first is made.
+pub(super) fn asks(rq: Rq<'_>, items: &[Body]) -> Vec<Ask> {
+    let mut asks = Vec::new();
+    for item in items.iter().take(PORTS_AHEAD_MAX) {
+        let (network, project) = (text(item, "network_id"), text(item, "project_id"));
+        asks.extend(policy::owner_ask(rq, "network", network));
+        asks.push(take::site_ask(network));
+        if provisioning::may_await_dhcp(text(item, "device_owner")) {
+            asks.push(take::served_ask(network));
+        }
+        asks.push(security_group::default::ask(project));
+        if let Ok(mac) = text(item, "mac_address").parse::<Mac>() {
+            asks.push(Ask::new(MAC_TAKEN, p![network, mac.to_string()]));
+        }
+    }
+    asks
+}
+
+/// Ports of one request whose questions are asked together; mostly they are the same for all of them.
+const PORTS_AHEAD_MAX: usize = 8;
+
+/// The MAC address asked for, or a fresh one.
+async fn mac_address(rq: Rq<'_>, tx: &mut Tx, network: &str, body: &Body) -> Result<Mac, Stop> {
     match text(body, "mac_address").parse::<Mac>() {
-        Err(_) => Ok((draw_mac(rq), true)),
+        Err(_) => Ok(draw_mac(rq)),
         Ok(mac) => {
             check_mac_free(tx, network, mac).await?;
-            Ok((mac, false))
+            Ok(mac)
         }
     }
 }
 
+const MAC_TAKEN: &str = "SELECT 1 FROM ports WHERE network_id = ? AND mac_address = ?";
+
 pub(super) async fn check_mac_free(tx: &mut Tx, network: &str, mac: Mac) -> Result<(), Stop> {
-    let sql = "SELECT 1 FROM ports WHERE network_id = ? AND mac_address = ?";
-    match tx.opt(sql, p![network, mac.to_string()]).await? {
+    // Asked ahead, it does not know of what this request made since; run again, it has to.
+    let rows = match tx.is_again() {
+        true => tx.all(MAC_TAKEN, p![network, mac.to_string()]).await?,
+        false => tx.all_once(MAC_TAKEN, p![network, mac.to_string()]).await?,
+    };
+    match rows.first() {
         Some(_) => Err(Fault::MacAddressInUse { net_id: network.into(), mac: mac.to_string() }.into()),
         None => Ok(()),
     }

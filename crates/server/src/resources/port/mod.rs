@@ -15,7 +15,7 @@ pub use update::update_in;
 
 use crate::attr::{self, Attr, Body, Check, Condition, Default, Filter, Home, Literal};
 use crate::convert;
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx};
 use crate::extension::{Hook, Resource, Rules, Verbs};
 use crate::fault::Fault;
 use crate::notify::{Change, Verb};
@@ -151,6 +151,9 @@ impl Rules for Ports {
     }
     fn delete<'a>(&'a self, rq: Rq<'a>, tx: &'a mut Tx, old: &'a Body) -> BoxFuture<'a, Result<(), Stop>> {
         Box::pin(delete::delete(rq, tx, old))
+    }
+    fn asks(&self, rq: Rq<'_>, bodies: &[Body]) -> Vec<Ask> {
+        create::asks(rq, bodies)
     }
     fn wants_after(&self, page: &Page, row: usize) -> bool {
         let unbound = [binding::UNBOUND, binding::FAILED].contains(&page.text(row, "binding:vif_type"));

@@ -2,7 +2,7 @@
 
 use super::group;
 use crate::attr::Body;
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx};
 use crate::fault::Fault;
 use crate::p;
 use crate::policy;
@@ -38,10 +38,16 @@ pub async fn ensure(rq: Rq<'_>, tx: &mut Tx, project: &str) -> Result<Option<Str
     }
 }
 
+const OF_PROJECT: &str = "SELECT security_group_id FROM default_security_group WHERE project_id = ?";
+
+/// What [`find`] asks.
+pub fn ask(project: &str) -> Ask {
+    Ask::new(OF_PROJECT, p![project])
+}
+
 /// The id of a project's default group.
 pub async fn find(tx: &mut Tx, project: &str) -> Result<Option<String>, Stop> {
-    let sql = "SELECT security_group_id FROM default_security_group WHERE project_id = ?";
-    Ok(tx.all_once(sql, p![project]).await?.first().map(|row| row.text(0)))
+    Ok(tx.all_once(OF_PROJECT, p![project]).await?.first().map(|row| row.text(0)))
 }
 
 async fn may_make(rq: Rq<'_>, tx: &mut Tx, project: &str) -> Result<bool, Stop> {

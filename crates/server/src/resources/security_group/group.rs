@@ -124,7 +124,7 @@ pub(super) async fn insert(rq: Rq<'_>, tx: &mut Tx, body: Body, is_default: bool
     store::insert(rq, tx, &SECURITY_GROUP, &body).await?;
     let mut rules = template::rules_for(tx, is_default, &id).await?;
     rules.iter_mut().for_each(|rule| drop(rule.insert("project_id".into(), Value::from(project.as_str()))));
-    quota::check(rq, tx, &SECURITY_GROUP_RULE, &rules).await?;
+    quota::check(rq, tx, &SECURITY_GROUP_RULE, &rules, Vec::new()).await?;
     for rule in rules {
         group_rule::insert(rq, tx, rule, &id, &project).await?;
     }
