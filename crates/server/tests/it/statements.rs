@@ -93,23 +93,23 @@ async fn what_networks_and_ports_cost() {
     let bound = json!({"network_id": net, "binding:host_id": "one", "device_owner": "compute:nova"});
     c.make("port: create bound", "admin", "ports", json!({"port": bound})).await;
     expect_test::expect![[r#"
-        network: create: 23
-        network: first of a project: 55
+        network: create: 22
+        network: first of a project: 53
         port: bind: 30
         port: change nothing: 10
-        port: create: 14
-        port: create 10 in bulk: 77
-        port: create 30 in bulk: 217
-        port: create as admin: 45
-        port: create bound: 31
+        port: create: 11
+        port: create 10 in bulk: 74
+        port: create 30 in bulk: 214
+        port: create as admin: 41
+        port: create bound: 28
         port: delete: 14
-        port: first of a subnet: 16
+        port: first of a subnet: 13
         port: list of 43: 8
         port: list of 43 as member: 9
-        port: other address: 21
+        port: other address: 19
         port: rename: 11
         port: show: 8
-        subnet: create: 29
+        subnet: create: 28
     "#]]
     .assert_eq(&c.told());
 }
@@ -139,16 +139,16 @@ async fn what_routers_and_floating_ips_cost() {
     c.ask("floating IP: delete", "admin", "DELETE", &path, Value::Null).await;
     expect_test::expect![[r#"
         floating IP: associate: 15
-        floating IP: create: 21
+        floating IP: create: 18
         floating IP: delete: 20
-        network: create: 23
-        network: create external: 57
-        port: create: 14
-        router: add interface: 33
-        router: create: 13
-        router: set gateway: 34
+        network: create: 22
+        network: create external: 55
+        port: create: 11
+        router: add interface: 31
+        router: create: 12
+        router: set gateway: 32
         router: show: 7
-        subnet: create: 28
+        subnet: create: 27
     "#]]
     .assert_eq(&c.told());
 }
