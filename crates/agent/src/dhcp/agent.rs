@@ -64,7 +64,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
     options.confs_are_public = apply::is_public(&options.dhcp_confs);
     let agent = Agent {
         plugin: Plugin::new(transport.client(), PLUGIN_TOPIC),
-        host: Arc::new(Mutex::new(Host::open()?)),
+        host: Arc::new(Mutex::new(Host::open(options.interfaces.switch.as_ref())?)),
         listeners: Listeners::new(options.metadata_proxy_socket.clone()),
         options: Arc::new(options),
         counters,

@@ -18,7 +18,6 @@ use crate::netns::{Device, Namespace, default_route, device_name, onlink_route};
 pub const NAMESPACE_PREFIX: &str = "qdhcp-";
 /// The program.
 pub const DNSMASQ: &str = "dnsmasq";
-const DEVICE_PREFIX: &str = "ns-";
 /// The name that chains begin with.
 const BINARY: &str = "neutron-dhcp-agent";
 const FILE_MODE: u32 = 0o644;
@@ -62,7 +61,7 @@ fn own_addresses(network: &NetworkInfo, port: &DhcpPort) -> BTreeMap<String, IpA
 /// it is decided how dnsmasq takes note of a new one.
 pub fn desired(network: &NetworkInfo, port: &DhcpPort, options: &Options, old_host_file: &str) -> Served {
     let own = own_addresses(network, port);
-    let interface = device_name(DEVICE_PREFIX, &port.id);
+    let interface = device_name(options.interfaces.dhcp_prefix(), &port.id);
     let directory = options.dhcp_confs.join(&network.id);
     let file = |name: &str, text: String| ConfigFile { path: directory.join(name), text, mode: FILE_MODE };
     let host_file = files::host_file(network, options);
@@ -190,7 +189,7 @@ fn namespace(
     interface: &str,
     options: &Options,
 ) -> Namespace {
-    let mut device = Device::of_port(&port.id, &port.mac_address, network.mtu);
+    let mut device = Device::of_port(&port.id, &port.mac_address, network.mtu, options.interfaces.plug(None));
     for subnet in &network.subnets {
         let net = own.get(&subnet.id).and_then(|ip| IpNet::new(*ip, subnet.cidr.prefix_len()).ok());
         device.addresses.extend(net);
@@ -202,7 +201,7 @@ fn namespace(
     }
     let mut namespace = Namespace {
         name: namespace_name(&network.id),
-        owned: vec![DEVICE_PREFIX, "tap"],
+        owned: vec!["ns-", "tap"],
         // Addresses are given, not learnt: an advertisement must not add others.
         sysctls: BTreeMap::from([
             ("net/ipv6/conf/default/accept_ra".to_owned(), "0".to_owned()),

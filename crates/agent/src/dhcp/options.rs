@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oslo::config::{Config, Problem};
 
-use crate::options::{Shared, refusal};
+use crate::options::{Interfaces, Shared, refusal};
 
 /// Where instances ask for their metadata.
 pub const METADATA_V4: &str = "169.254.169.254";
@@ -107,6 +107,8 @@ pub struct Options {
     pub log_agent_heartbeats: bool,
     /// The DHCP server, as it was configured.
     pub dhcp_driver: String,
+    /// How devices are plugged in.
+    pub interfaces: Interfaces,
     /// Whether `dhcp_confs` can be read by any user: dnsmasq gives up root and reads its files again later.
     pub confs_are_public: bool,
 }
@@ -138,6 +140,7 @@ impl Options {
             availability_zone: "nova".to_owned(),
             log_agent_heartbeats: false,
             dhcp_driver: "neutron.agent.linux.dhcp.Dnsmasq".to_owned(),
+            interfaces: Interfaces::linuxbridge(),
             confs_are_public: true,
         }
     }
@@ -177,6 +180,7 @@ impl Options {
             availability_zone: shared.availability_zone,
             log_agent_heartbeats: shared.log_agent_heartbeats,
             dhcp_driver: own.dhcp_driver,
+            interfaces: shared.interfaces,
             confs_are_public: true,
         })
     }
@@ -203,9 +207,10 @@ mod tests {
         let options = Options::load(&Config::parse("dhcp_agent.ini", text), "net1").unwrap();
         assert_eq!((options.dns_domain.as_str(), options.dhcp_lease_duration), ("example.org", -1));
         assert_eq!(options.dhcp_renewal_time, 60);
-        for (text, words) in
-            [("dhcp_driver = isc", "dhcp_driver"), ("interface_driver = openvswitch", "use linuxbridge")]
-        {
+        for (text, words) in [
+            ("dhcp_driver = isc", "dhcp_driver"),
+            ("interface_driver = ivs", "use linuxbridge or openvswitch"),
+        ] {
             let config = Config::parse("dhcp_agent.ini", &format!("[DEFAULT]\nstate_path = /s\n{text}\n"));
             assert!(Options::load(&config, "net1").unwrap_err().to_string().contains(words));
         }

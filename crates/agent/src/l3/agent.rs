@@ -48,8 +48,8 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         configurations: json!({
             "agent_mode": "legacy", "handle_internal_only_routers": options.handle_internal_only_routers,
             "gateway_external_network_id": options.gateway_external_network_id.clone().unwrap_or_default(),
-            "external_network_bridge": "", "use_namespaces": true, "router_id": "",
-            "interface_driver": options.interface_driver, "log_agent_heartbeats": options.log_agent_heartbeats,
+            "external_network_bridge": options.external_bridge.clone().unwrap_or_default(), "use_namespaces": true, "router_id": "",
+            "interface_driver": options.interfaces.driver, "log_agent_heartbeats": options.log_agent_heartbeats,
             "extensions": [], "routers": 0, "ex_gw_ports": 0, "interfaces": 0, "floating_ips": 0,
         }),
         availability_zone: Some(options.availability_zone.clone()),
@@ -71,7 +71,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
     }
     let agent = Agent {
         plugin: Plugin::new(transport.client(), PLUGIN_TOPIC),
-        host: Arc::new(Mutex::new(Host::open()?)),
+        host: Arc::new(Mutex::new(Host::open(options.interfaces.switch.as_ref())?)),
         listeners: Listeners::new(options.metadata_proxy_socket.clone()),
         options: Arc::new(options),
         counters,

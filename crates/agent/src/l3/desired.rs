@@ -8,7 +8,7 @@ use model::l3::{Router, RouterPort};
 
 use super::options::Options;
 use super::tables;
-use crate::netns::{Device, Namespace, Route, default_route, device_name, onlink_route};
+use crate::netns::{Device, Namespace, Plug, Route, default_route, device_name, onlink_route};
 
 /// How routers' namespaces begin.
 pub const NAMESPACE_PREFIX: &str = "qrouter-";
@@ -64,7 +64,7 @@ pub fn desired(router: &Router, options: &Options) -> Namespace {
         ..Namespace::default()
     };
     for port in router.interfaces.iter().filter(|port| port.admin_state_up) {
-        namespace.devices.insert(internal_device(port), device(port, false));
+        namespace.devices.insert(internal_device(port), device(port, false, options.interfaces.plug(None)));
     }
     if let Some(gateway) = &router.gw_port {
         add_gateway(router, gateway, options, &mut namespace);
@@ -102,7 +102,7 @@ fn sysctls() -> BTreeMap<String, String> {
     values.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-fn device(port: &RouterPort, external: bool) -> Device {
+fn device(port: &RouterPort, external: bool, plug: Plug) -> Device {
     let addresses = port.fixed_ips.iter().filter_map(|fixed_ip| {
         let host = if fixed_ip.ip_address.is_ipv4() { 32 } else { 128 };
         IpNet::new(fixed_ip.ip_address, fixed_ip.prefixlen.unwrap_or(host)).ok()
@@ -111,13 +111,14 @@ fn device(port: &RouterPort, external: bool) -> Device {
         addresses: addresses.collect(),
         announce: true,
         forget: external,
-        ..Device::of_port(&port.id, &port.mac_address, port.mtu)
+        ..Device::of_port(&port.id, &port.mac_address, port.mtu, plug)
     }
 }
 
 fn add_gateway(router: &Router, gateway: &RouterPort, options: &Options, namespace: &mut Namespace) {
     let name = external_device(gateway);
-    let mut device = device(gateway, true);
+    let plug = options.interfaces.plug(options.external_bridge.as_deref());
+    let mut device = device(gateway, true, plug);
     device.addresses.extend(tables::translated(router).map(|(_, floating, _)| IpNet::from(floating)));
     let subnets = gateway.subnets.iter();
     let mut gateways: Vec<IpAddr> = subnets.filter_map(|subnet| subnet.gateway_ip).collect();

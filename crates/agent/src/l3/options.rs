@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use oslo::config::{Config, Problem};
 
-use crate::options::{Shared, refusal};
+use crate::options::{Interfaces, Shared, refusal};
 
 oslo::options! {
     /// What the L3 agent reads.
@@ -25,7 +25,8 @@ oslo::options! {
         handle_internal_only_routers: bool = true;
         /// The only external network this agent serves; empty for all.
         gateway_external_network_id: String = String::new();
-        /// A bridge for gateway ports. Only empty is supported: gateway ports are plugged in like all others.
+        /// The bridge of Open vSwitch for gateway ports; empty: they are plugged in like all others, and the network's
+        /// physical_network says where it leads.
         external_network_bridge: String = String::new();
         /// The link-local address of the provider's router, when external subnets have no IPv6 gateway.
         ipv6_gateway: String = String::new();
@@ -85,8 +86,10 @@ pub struct Options {
     pub availability_zone: String,
     /// Whether the server notes each report in its log.
     pub log_agent_heartbeats: bool,
-    /// How devices are plugged in, as it was configured.
-    pub interface_driver: String,
+    /// How devices are plugged in.
+    pub interfaces: Interfaces,
+    /// The bridge of Open vSwitch that gateway ports are plugged into, whatever their network's; none: as all others.
+    pub external_bridge: Option<String>,
 }
 
 impl Options {
@@ -113,7 +116,8 @@ impl Options {
             report_interval: 30,
             availability_zone: "nova".to_owned(),
             log_agent_heartbeats: false,
-            interface_driver: "linuxbridge".to_owned(),
+            interfaces: Interfaces::linuxbridge(),
+            external_bridge: None,
         }
     }
 
@@ -127,9 +131,9 @@ impl Options {
             let text = format!("agent_mode = {} is not supported, use legacy", own.agent_mode);
             return Err(refusal(config, "agent_mode", text));
         }
-        if !own.external_network_bridge.is_empty() {
-            let bridge = &own.external_network_bridge;
-            let text = "is not supported, leave it empty and map the external network to an interface";
+        let bridge = own.external_network_bridge;
+        if !bridge.is_empty() && shared.interfaces.switch.is_none() {
+            let text = "is for openvswitch only, leave it empty and map the external network to an interface";
             let text = format!("external_network_bridge = {bridge} {text}");
             return Err(refusal(config, "external_network_bridge", text));
         }
@@ -162,7 +166,8 @@ impl Options {
             report_interval: shared.report_interval,
             availability_zone: shared.availability_zone,
             log_agent_heartbeats: shared.log_agent_heartbeats,
-            interface_driver: shared.interface_driver,
+            interfaces: shared.interfaces,
+            external_bridge: (!bridge.is_empty()).then_some(bridge),
         })
     }
 }
@@ -170,11 +175,24 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::netns::Plug;
 
     #[test]
     fn the_defaults_of_both_ways_are_the_same() {
         let config = Config::parse("neutron.conf", "[DEFAULT]\nstate_path = /s\n");
         assert_eq!(Options::load(&config, "net1").unwrap(), Options::new("net1", Path::new("/s")));
+    }
+
+    #[test]
+    fn gateways_have_a_bridge_of_their_own_in_old_files() {
+        let driver = "interface_driver = neutron.agent.linux.interface.OVSInterfaceDriver";
+        let text = format!(
+            "[DEFAULT]\nstate_path = /s\n{driver}\nexternal_network_bridge = br-ex\novs_integration_bridge = br0\n"
+        );
+        let options = Options::load(&Config::parse("l3_agent.ini", &text), "net1").unwrap();
+        assert_eq!(options.external_bridge.as_deref(), Some("br-ex"));
+        let (inner, outer) = (options.interfaces.plug(None), options.interfaces.plug(Some("br-ex")));
+        assert_eq!((inner, outer), (Plug::Internal("br0".to_owned()), Plug::Internal("br-ex".to_owned())));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use host::{Netns, Result, announce, conntrack, netns};
 use model::Mac;
 
 use super::plan::{Change, plan};
-use super::{Device, Found, FoundDevice, FoundTap, Namespace, Route};
+use super::switch::{Switch, SwitchOptions};
+use super::{Device, Found, FoundDevice, FoundTap, Namespace, Plug, Route, SwitchPort, tap_of};
 
 /// An address that goes can take routes and other addresses along, so what is there is looked at again after
 /// every round; more rounds than this mean that something works against us.
@@ -21,10 +22,22 @@ const TABLE_MAIN: u32 = 254;
 
 /// Our view of the machine: sockets into the namespaces that we keep.
 pub struct Host {
-    root: Netlink,
+    outside: Outside,
     spaces: BTreeMap<String, Space>,
-    /// The host's devices as they were at the begin of a look at many namespaces.
-    seen: Option<Vec<Link>>,
+    /// What was outside at the begin of a look at many namespaces.
+    seen: Option<Seen>,
+}
+
+/// The host around the namespaces.
+struct Outside {
+    root: Netlink,
+    switch: Option<Switch>,
+}
+
+/// What was seen outside of the namespaces.
+struct Seen {
+    links: Vec<Link>,
+    ports: BTreeMap<String, SwitchPort>,
 }
 
 struct Space {
@@ -69,12 +82,15 @@ impl Announcement {
 }
 
 impl Host {
-    /// The machine as this process sees it.
+    /// The machine as this process sees it, with its Open vSwitch where devices are plugged into one: then from
+    /// within a runtime, and all other methods from a thread that may block.
     ///
     /// # Errors
     /// When the kernel refuses a netlink socket.
-    pub fn open() -> Result<Host> {
-        Ok(Host { root: Netlink::open(&Netns::host())?, spaces: BTreeMap::new(), seen: None })
+    pub fn open(switch: Option<&SwitchOptions>) -> Result<Host> {
+        let outside =
+            Outside { root: Netlink::open(&Netns::host())?, switch: switch.cloned().map(Switch::open) };
+        Ok(Host { outside, spaces: BTreeMap::new(), seen: None })
     }
 
     /// The names of the namespaces that begin with `prefix`.
@@ -90,12 +106,12 @@ impl Host {
         Netns::open(name).ok()
     }
 
-    /// Does `work`, which looks at many namespaces, with one reading of the host's own devices.
+    /// Does `work`, which looks at many namespaces, with one reading of the host's own devices and ports.
     ///
     /// # Errors
-    /// When the kernel refuses to list the devices.
+    /// When the kernel refuses to list the devices, or the switch's database does not answer.
     pub fn look<T>(&mut self, work: impl FnOnce(&mut Host) -> T) -> Result<T> {
-        self.seen = Some(self.root.links()?);
+        self.seen = Some(self.outside.look()?);
         let done = work(self);
         self.seen = None;
         Ok(done)
@@ -116,7 +132,7 @@ impl Host {
     /// When the kernel or a tool refuses a change; what could be done is done.
     pub fn reconcile(&mut self, desired: &Namespace) -> Result<Report> {
         let mut report = Report { changes: self.ensure_space(&desired.name)?, ..Report::default() };
-        let Host { root, spaces, seen } = self;
+        let Host { outside, spaces, seen } = self;
         let Some(space) = spaces.get_mut(&desired.name) else { return Ok(report) };
         report.changes += set_sysctls(&space.ns, &desired.sysctls)?;
         // Filters come first: a floating IP must not be reachable before its translation is in place.
@@ -129,8 +145,8 @@ impl Host {
         }
         for _ in 0..ROUNDS_MAX {
             let found = match seen {
-                Some(taps) => find(taps, space, desired)?,
-                None => find(&root.links()?, space, desired)?,
+                Some(seen) => find(seen, space, desired)?,
+                None => find(&outside.look()?, space, desired)?,
             };
             let changes = plan(desired, &found);
             if changes.is_empty() || changes == space.refused {
@@ -141,7 +157,7 @@ impl Host {
                 continue;
             }
             report.changes += changes.len();
-            space.refused = apply(root, space, desired, &changes, &mut report)?;
+            space.refused = apply(outside, space, desired, &changes, &mut report)?;
         }
         for device in desired.devices.values() {
             report.changes += set_sysctls(&space.ns, &device.sysctls)?;
@@ -178,11 +194,39 @@ impl Host {
             let netlink = Netlink::open(&ns)?;
             for link in netlink.links()? {
                 if owned.iter().any(|prefix| link.name.starts_with(prefix)) {
-                    netlink.delete_link(link.index)?;
+                    self.outside.delete(&netlink, &link.name)?;
                 }
             }
         }
         netns::delete(name)
+    }
+}
+
+impl Outside {
+    fn look(&self) -> Result<Seen> {
+        let ports = self.switch.as_ref().map(Switch::ports).transpose()?.unwrap_or_default();
+        Ok(Seen { links: self.root.links()?, ports })
+    }
+
+    fn switch(&self) -> Result<&Switch> {
+        self.switch.as_ref().ok_or_else(|| host::Error::Odd("there is no Open vSwitch".to_owned()))
+    }
+
+    /// Takes a device of a namespace away, and the switch's port that it is or that its other end is.
+    fn delete(&self, inside: &Netlink, name: &str) -> Result<()> {
+        if let Some(switch) = &self.switch {
+            switch.remove(&[name, &tap_of(name)])?;
+        }
+        drop_device(inside, name)
+    }
+}
+
+/// Takes a device away, if it is there.
+fn drop_device(inside: &Netlink, name: &str) -> Result<()> {
+    match inside.index_of(name)? {
+        // The switch may be quicker with what was its own.
+        Some(index) => inside.delete_link(index).or_else(|e| if e.is_gone() { Ok(()) } else { Err(e) }),
+        None => Ok(()),
     }
 }
 
@@ -209,16 +253,16 @@ fn set_sysctls(ns: &Netns, wanted: &BTreeMap<String, String>) -> Result<usize> {
     Ok(written)
 }
 
-fn find(taps: &[Link], space: &Space, desired: &Namespace) -> Result<Found> {
+fn find(seen: &Seen, space: &Space, desired: &Namespace) -> Result<Found> {
     let links = space.netlink.links()?;
     let mut addresses: HashMap<u32, BTreeMap<_, _>> = HashMap::new();
     for address in space.netlink.addrs()? {
         addresses.entry(address.index).or_default().insert(address.net, address.dynamic);
     }
     let tap_of = |link: &Link| {
-        let tap = &desired.devices.get(&link.name)?.tap;
-        let paired = |other: &&Link| other.name == *tap && other.parent == Some(link.index);
-        taps.iter().find(paired).map(|tap| FoundTap { mtu: tap.mtu, up: tap.up })
+        let tap = desired.devices.get(&link.name)?.tap()?;
+        let paired = |other: &&Link| other.name == tap && other.parent == Some(link.index);
+        seen.links.iter().find(paired).map(|tap| FoundTap { mtu: tap.mtu, up: tap.up })
     };
     let devices = links.iter().map(|link| {
         let found = FoundDevice {
@@ -238,11 +282,16 @@ fn find(taps: &[Link], space: &Space, desired: &Namespace) -> Result<Found> {
         via: route.via.into_iter().chain(route.others).collect(),
         device: route.dev.and_then(name_of),
     });
-    Ok(Found { devices, routes: routes.collect() })
+    let wanted = |name: &&String| desired.devices.contains_key(*name);
+    let outside = seen.links.iter().map(|link| &link.name).filter(wanted).cloned().collect();
+    let mine = desired.devices.iter().filter_map(|(name, device)| Some(device.switch_port(name)?.0));
+    let ports = mine.filter_map(|name| seen.ports.get_key_value(&name));
+    let ports = ports.map(|(name, port)| (name.clone(), port.clone())).collect();
+    Ok(Found { devices, routes: routes.collect(), outside, ports })
 }
 
 fn apply(
-    root: &Netlink,
+    outside: &Outside,
     space: &Space,
     desired: &Namespace,
     changes: &[Change],
@@ -253,15 +302,13 @@ fn apply(
         tracing::info!(namespace = desired.name, "{change:?}");
         match change {
             Change::DeleteRoute(route) => space.netlink.delete_route(&kernel_route(space, route)?)?,
-            Change::DeleteDevice(name) => {
-                if let Some(index) = space.netlink.index_of(name)? {
-                    space.netlink.delete_link(index)?;
-                }
-            }
-            Change::AddDevice(name) => add_device(root, space, name, device_of(desired, name)?)?,
+            Change::DeleteDevice(name) => outside.delete(&space.netlink, name)?,
+            Change::DropDevice(name) => drop_device(&space.netlink, name)?,
+            Change::AddDevice(name) => add_device(outside, space, name, device_of(desired, name)?)?,
+            Change::PlugTap(name) => plug(outside, name, device_of(desired, name)?)?,
             Change::SetMac(name) => space.netlink.set_mac(inside(space, name)?, mac_of(desired, name)?)?,
-            Change::SetMtu(name) => set_mtu(root, space, name, device_of(desired, name)?)?,
-            Change::SetUp(name) => set_up(root, space, name, device_of(desired, name)?)?,
+            Change::SetMtu(name) => set_mtu(&outside.root, space, name, device_of(desired, name)?)?,
+            Change::SetUp(name) => set_up(&outside.root, space, name, device_of(desired, name)?)?,
             Change::DeleteAddress(name, net) => space.netlink.delete_addr(inside(space, name)?, *net)?,
             Change::Forget(address) => conntrack::forget(&space.ns, *address)?,
             // Addresses are the server's, nobody else has them: no waiting for duplicates to speak up.
@@ -311,30 +358,66 @@ fn index(netlink: &Netlink, name: &str) -> Result<u32> {
     netlink.index_of(name)?.ok_or_else(|| host::Error::Odd(format!("device {name} is gone")))
 }
 
-fn add_device(root: &Netlink, space: &Space, name: &str, device: &Device) -> Result<()> {
+fn add_device(outside: &Outside, space: &Space, name: &str, device: &Device) -> Result<()> {
+    let mac = device.mac.parse().map_err(|e: model::mac::BadMac| host::Error::Odd(e.to_string()))?;
+    match device.tap() {
+        Some(tap) => {
+            add_pair(&outside.root, space, name, &tap)?;
+            space.netlink.set_mac(inside(space, name)?, mac)?;
+            plug(outside, name, device)?;
+        }
+        None => move_in(outside, space, name, device, mac)?,
+    }
+    set_sysctls(&space.ns, &device.sysctls)?;
+    set_mtu(&outside.root, space, name, device)?;
+    set_up(&outside.root, space, name, device)
+}
+
+fn add_pair(root: &Netlink, space: &Space, name: &str, tap: &str) -> Result<()> {
     // Left over when a namespace was removed while something still kept it alive.
-    if let Some(stale) = root.index_of(&device.tap)? {
+    if let Some(stale) = root.index_of(tap)? {
         root.delete_link(stale)?;
     }
-    root.add_link(&device.tap, &NewLink::Veth { peer: name, peer_ns: space.ns.file() })?;
-    let mac = device.mac.parse().map_err(|e: model::mac::BadMac| host::Error::Odd(e.to_string()))?;
-    space.netlink.set_mac(inside(space, name)?, mac)?;
-    set_sysctls(&space.ns, &device.sysctls)?;
+    root.add_link(tap, &NewLink::Veth { peer: name, peer_ns: space.ns.file() })?;
     // The host takes no part in the tenants' networks.
-    let no_ipv6 = (format!("net/ipv6/conf/{}/disable_ipv6", device.tap), "1".to_owned());
+    let no_ipv6 = (format!("net/ipv6/conf/{tap}/disable_ipv6"), "1".to_owned());
     set_sysctls(root.netns(), &[no_ipv6].into())?;
-    set_mtu(root, space, name, device)?;
-    set_up(root, space, name, device)
+    Ok(())
+}
+
+/// Makes the end on the host a port of the switch, where it is to be one.
+fn plug(outside: &Outside, name: &str, device: &Device) -> Result<()> {
+    match (&device.plug, device.switch_port(name)) {
+        (Plug::SwitchedTap(_), Some((port, wanted))) => outside.switch()?.add(&port, &wanted),
+        _ => Ok(()),
+    }
+}
+
+/// Moves the device of an internal port into the namespace; the switch makes it where it is not waiting.
+fn move_in(outside: &Outside, space: &Space, name: &str, device: &Device, mac: Mac) -> Result<()> {
+    let Some((port, wanted)) = device.switch_port(name) else { return Ok(()) };
+    let switch = outside.switch()?;
+    let waits = outside.root.index_of(name)?.is_some();
+    if !waits || switch.ports()?.get(&port) != Some(&wanted) {
+        switch.add(&port, &wanted)?;
+    }
+    let there = index(&outside.root, name)?;
+    outside.root.set_mac(there, mac)?;
+    outside.root.set_netns(there, &space.ns)
 }
 
 fn set_mtu(root: &Netlink, space: &Space, name: &str, device: &Device) -> Result<()> {
     let Some(mtu) = device.mtu else { return Ok(()) };
-    root.set_mtu(index(root, &device.tap)?, mtu)?;
+    if let Some(tap) = device.tap() {
+        root.set_mtu(index(root, &tap)?, mtu)?;
+    }
     space.netlink.set_mtu(inside(space, name)?, mtu)
 }
 
 fn set_up(root: &Netlink, space: &Space, name: &str, device: &Device) -> Result<()> {
-    root.set_up(index(root, &device.tap)?, true)?;
+    if let Some(tap) = device.tap() {
+        root.set_up(index(root, &tap)?, true)?;
+    }
     space.netlink.set_up(inside(space, name)?, true)
 }
 

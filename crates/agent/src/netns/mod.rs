@@ -1,9 +1,10 @@
-//! What the namespaces of routers and DHCP servers have in common: devices plugged as pairs into the host,
-//! addresses, routes, kernel parameters and packet filters. `desired` of either agent ends in a [`Namespace`];
+//! What the namespaces of routers and DHCP servers have in common: devices plugged into the host as pairs or as ports
+//! of Open vSwitch, addresses, routes, kernel parameters and packet filters. `desired` of either agent ends in a [`Namespace`];
 //! [`plan`](plan::plan) compares it with what is there and [`apply`] carries the difference out.
 
 pub mod apply;
 pub mod plan;
+pub mod switch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -35,11 +36,13 @@ pub struct Namespace {
     pub rules_are_vital: bool,
 }
 
-/// One end of a pair inside the namespace; the other, `tap…`, waits on the host for the L2 agent.
+/// A device inside the namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Device {
-    /// The end on the host.
-    pub tap: String,
+    /// The Neutron port it is.
+    pub port_id: String,
+    /// How it is connected with the host.
+    pub plug: Plug,
     /// MAC address inside, lower case with colons.
     pub mac: String,
     /// Bytes; none leaves the kernel's.
@@ -52,6 +55,31 @@ pub struct Device {
     pub announce: bool,
     /// Drop connections through addresses that go.
     pub forget: bool,
+}
+
+/// How a device is connected with the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Plug {
+    /// It is one end of a pair; the other, `tap…`, waits on the host for the L2 agent.
+    #[default]
+    Tap,
+    /// It is one end of a pair; the other, `tap…`, is a port of this bridge of Open vSwitch.
+    SwitchedTap(String),
+    /// It is an internal port of this bridge of Open vSwitch, moved here.
+    Internal(String),
+}
+
+/// A port of Open vSwitch that is a device of ours: what the switch's database says of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SwitchPort {
+    /// Its bridge.
+    pub bridge: String,
+    /// The switch makes the device; else it takes one that is there.
+    pub internal: bool,
+    /// The Neutron port: `iface-id`.
+    pub port_id: String,
+    /// `attached-mac`, lower case with colons.
+    pub mac: String,
 }
 
 /// A route of the main table.
@@ -72,6 +100,10 @@ pub struct Found {
     pub devices: BTreeMap<String, FoundDevice>,
     /// Routes of the main table that the kernel did not make itself.
     pub routes: BTreeSet<Route>,
+    /// Devices of these names that are on the host itself.
+    pub outside: BTreeSet<String>,
+    /// Ports of Open vSwitch by name; empty without it.
+    pub ports: BTreeMap<String, SwitchPort>,
 }
 
 /// A device as it was found.
@@ -106,14 +138,44 @@ pub fn device_name(prefix: &str, port_id: &str) -> String {
 
 impl Device {
     /// The device of a port without addresses yet.
-    pub fn of_port(port_id: &str, mac: &str, mtu: Option<u32>) -> Device {
+    pub fn of_port(port_id: &str, mac: &str, mtu: Option<u32>, plug: Plug) -> Device {
         Device {
-            tap: device_name(TAP, port_id),
+            port_id: port_id.to_owned(),
+            plug,
             mac: mac.to_ascii_lowercase(),
             mtu: mtu.filter(|mtu| *mtu > 0),
             ..Device::default()
         }
     }
+
+    /// The other end of its pair, on the host; none if it is no pair.
+    pub fn tap(&self) -> Option<String> {
+        match self.plug {
+            Plug::Tap | Plug::SwitchedTap(_) => Some(device_name(TAP, &self.port_id)),
+            Plug::Internal(_) => None,
+        }
+    }
+
+    /// The port of Open vSwitch that this device, called `name`, is to be, and its name.
+    pub fn switch_port(&self, name: &str) -> Option<(String, SwitchPort)> {
+        let port = |bridge: &String, internal| SwitchPort {
+            bridge: bridge.clone(),
+            internal,
+            port_id: self.port_id.clone(),
+            mac: self.mac.clone(),
+        };
+        match &self.plug {
+            Plug::Tap => None,
+            Plug::SwitchedTap(bridge) => Some((device_name(TAP, &self.port_id), port(bridge, false))),
+            Plug::Internal(bridge) => Some((name.to_owned(), port(bridge, true))),
+        }
+    }
+}
+
+/// The name on the host of the other end of a pair, from that of the end inside: `qr-1` and `tap1`.
+pub fn tap_of(name: &str) -> String {
+    let id = name.split_once('-').map_or(name, |(_, id)| id);
+    format!("{TAP}{}", id.trim_start_matches(TAP))
 }
 
 /// A default route through `via` on `device`.

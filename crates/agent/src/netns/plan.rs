@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Device, Found, FoundDevice, Namespace, Route};
+use super::{Device, Found, FoundDevice, Namespace, Plug, Route};
 use crate::dhcp::options::METADATA_V6;
 
 /// One step towards the desired namespace. Devices are named by their end inside.
@@ -14,10 +14,14 @@ use crate::dhcp::options::METADATA_V6;
 pub enum Change {
     /// Take a route away.
     DeleteRoute(Route),
-    /// Take a device and its end on the host away.
+    /// Take a device and what it is on the host away: the other end, the switch's port.
     DeleteDevice(String),
-    /// Make a pair and bring it up.
+    /// Take a device away that its port of the switch has left.
+    DropDevice(String),
+    /// Make a device, or move in the one that waits on the host, and bring it up.
     AddDevice(String),
+    /// Make the device's other end a port of the switch.
+    PlugTap(String),
     /// Give a device its port's MAC address.
     SetMac(String),
     /// Give both ends the network's MTU.
@@ -52,13 +56,22 @@ pub fn plan(desired: &Namespace, found: &Found) -> Vec<Change> {
     }
     for (name, device) in &desired.devices {
         match found.devices.get(name) {
-            // The other end is gone only when somebody renamed or moved it: start afresh.
-            Some(found) if found.tap.is_some() => plan_device(name, device, found, &mut changes),
-            Some(_) => {
-                changes.push(Change::DeleteDevice(name.clone()));
-                plan_new(name, device, &mut changes);
-            }
             None => plan_new(name, device, &mut changes),
+            Some(there) => match wiring(name, device, there, found) {
+                Wiring::Right => plan_device(name, device, there, &mut changes),
+                Wiring::Unplugged => {
+                    changes.push(Change::PlugTap(name.clone()));
+                    plan_device(name, device, there, &mut changes);
+                }
+                Wiring::Left => {
+                    changes.push(Change::DropDevice(name.clone()));
+                    plan_new(name, device, &mut changes);
+                }
+                Wiring::Wrong => {
+                    changes.push(Change::DeleteDevice(name.clone()));
+                    plan_new(name, device, &mut changes);
+                }
+            },
         }
     }
     // On-link routes come first: they are what makes a next hop outside of the subnets reachable.
@@ -72,6 +85,31 @@ pub fn plan(desired: &Namespace, found: &Found) -> Vec<Change> {
     changes
 }
 
+/// How a device's connection with the host is.
+enum Wiring {
+    Right,
+    /// The end on the host is no port of the switch.
+    Unplugged,
+    /// The switch was started anew and has made the port's device once more: this one leads nowhere. Only
+    /// switches that are no part of the kernel do that.
+    Left,
+    /// Start afresh.
+    Wrong,
+}
+
+fn wiring(name: &str, device: &Device, there: &FoundDevice, found: &Found) -> Wiring {
+    let wanted = device.switch_port(name);
+    let plugged = wanted.is_none_or(|(port, wanted)| found.ports.get(&port) == Some(&wanted));
+    match (&device.plug, &there.tap) {
+        (Plug::Internal(_), None) if plugged && found.outside.contains(name) => Wiring::Left,
+        (Plug::Internal(_), None) if plugged => Wiring::Right,
+        (Plug::Tap | Plug::SwitchedTap(_), Some(_)) if plugged => Wiring::Right,
+        (Plug::SwitchedTap(_), Some(_)) => Wiring::Unplugged,
+        // The other end is gone only when somebody renamed or moved it.
+        _ => Wiring::Wrong,
+    }
+}
+
 fn plan_new(name: &str, device: &Device, changes: &mut Vec<Change>) {
     changes.push(Change::AddDevice(name.to_owned()));
     changes.extend(device.addresses.iter().map(|net| Change::AddAddress(name.to_owned(), *net)));
@@ -81,11 +119,11 @@ fn plan_device(name: &str, device: &Device, found: &FoundDevice, changes: &mut V
     if device.mac != found.mac {
         changes.push(Change::SetMac(name.to_owned()));
     }
-    let tap = found.tap.clone().unwrap_or_default();
-    if device.mtu.is_some_and(|mtu| mtu != found.mtu || mtu != tap.mtu) {
+    let tap = found.tap.as_ref();
+    if device.mtu.is_some_and(|mtu| mtu != found.mtu || tap.is_some_and(|tap| mtu != tap.mtu)) {
         changes.push(Change::SetMtu(name.to_owned()));
     }
-    if !found.up || !tap.up {
+    if !found.up || tap.is_some_and(|tap| !tap.up) {
         changes.push(Change::SetUp(name.to_owned()));
     }
     for (net, kernels) in &found.addresses {

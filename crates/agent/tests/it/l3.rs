@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::machine::{Machine, on_a_machine, sh, try_sh, until, until_sh};
 use crate::server::Server;
 
-const ROUTER: &str = "72c207b4-44a8-40a8-a131-99923d1c61d1";
-const NAMESPACE: &str = "qrouter-72c207b4-44a8-40a8-a131-99923d1c61d1";
+pub const ROUTER: &str = "72c207b4-44a8-40a8-a131-99923d1c61d1";
+pub const NAMESPACE: &str = "qrouter-72c207b4-44a8-40a8-a131-99923d1c61d1";
 const FIP: &str = "203.0.113.171";
 
-fn interface(id: &str, mac: &str, cidr4: &str, ip4: &str, cidr6: Option<(&str, &str)>) -> Value {
+pub fn interface(id: &str, mac: &str, cidr4: &str, ip4: &str, cidr6: Option<(&str, &str)>) -> Value {
     let subnet = |cidr: &str, ip: &str, mode: Value| json!({"id": cidr, "cidr": cidr, "gateway_ip": ip, "dns_nameservers": [], "ipv6_ra_mode": mode, "subnetpool_id": null});
     let mut subnets = vec![subnet(cidr4, ip4, Value::Null)];
     let mut fixed_ips = vec![json!({"subnet_id": cidr4, "ip_address": ip4, "prefixlen": 24})];

@@ -6,6 +6,7 @@ mod firewall;
 mod l2;
 mod l2lab;
 mod l3;
+mod l3_ovs;
 mod machine;
 mod metadata;
 mod ovs;

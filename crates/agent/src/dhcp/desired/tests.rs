@@ -38,7 +38,7 @@ fn the_namespace_has_one_device_with_an_address_on_each_served_subnet() {
             .iter()
             .map(|(name, d)| format!(
                 "{name} {} {} {:?} {:?}\n",
-                d.tap,
+                d.tap().unwrap(),
                 d.mac,
                 d.mtu,
                 d.addresses.iter().collect::<Vec<_>>()

@@ -9,7 +9,7 @@ use host::{Error, Netns, Result};
 use ovs::Remote;
 use ovs::openflow::{Flows, Switch, diff, lasting};
 use ovs::ovsdb::transaction::{Condition, Mutation};
-use ovs::ovsdb::{Client, Settings, State, Transaction, Value, row};
+use ovs::ovsdb::{Client, Replica, Settings, State, Transaction, Value, row};
 use serde_json::{Map, Value as Json, json};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -72,6 +72,7 @@ impl OpenVswitch {
                 patience.as_secs()
             ))
         })?;
+        let config = with_its_datapath(config, &state.replica);
         let there = facts(&state.replica);
         for (physnet, bridge) in &config.ovs.bridge_mappings {
             if !there.bridges.contains_key(bridge) {
@@ -262,6 +263,20 @@ impl OpenVswitch {
         bridge.installed = Some(now);
         Ok(())
     }
+}
+
+/// `system` is what files say by saying nothing; a switch without the kernel's datapath can only do it itself.
+fn with_its_datapath(mut config: OvsConfig, copy: &Replica) -> OvsConfig {
+    let root = copy.rows("Open_vSwitch").next().map(|(_, row)| row);
+    let known: Vec<&str> =
+        root.and_then(|row| row.get("datapath_types")).into_iter().flat_map(Value::texts).collect();
+    if config.ovs.datapath_type == "system" && !known.contains(&"system") && known.contains(&"netdev") {
+        tracing::warn!(
+            "Open vSwitch has no system datapath on this host: going on with datapath_type = netdev"
+        );
+        config.ovs.datapath_type = "netdev".to_owned();
+    }
+    config
 }
 
 /// An error of the switch as one of the host.

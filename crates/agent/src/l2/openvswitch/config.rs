@@ -13,7 +13,7 @@ oslo::options! {
     /// Bridges and tunnels of Open vSwitch.
     pub struct OvsOptions in "ovs" {
         /// The bridge that all ports of the host are on.
-        integration_bridge: String = "br-int".into();
+        integration_bridge: String = "br-int".into(), was [("DEFAULT", "ovs_integration_bridge")];
         /// The bridge that tunnels to other hosts are on.
         tunnel_bridge: String = "br-tun".into();
         /// Port of the integration bridge that leads to the tunnel bridge.
@@ -143,10 +143,7 @@ impl OvsConfig {
         let (ovs, agent) = (OvsOptions::load(config)?, OvsAgentOptions::load(config)?);
         let common = AgentOptions::load(config)?;
         let wrong = |group: &str, name: &str, text: String| Err(problem(config, group, name, text));
-        let database: Remote = match ovs.ovsdb_connection.parse() {
-            Ok(remote) => remote,
-            Err(e) => return wrong("ovs", "ovsdb_connection", format!("[ovs] ovsdb_connection: {e}")),
-        };
+        let database = database(config, &ovs)?;
         if !["system", "netdev"].contains(&ovs.datapath_type.as_str()) {
             let text =
                 format!("[ovs] datapath_type = \"{}\" is neither system nor netdev", ovs.datapath_type);
@@ -186,6 +183,15 @@ fn ethertypes(texts: &[String]) -> Vec<u16> {
         number
     };
     texts.iter().filter_map(parse).collect()
+}
+
+/// Where Open vSwitch's database is.
+///
+/// # Errors
+/// When the option is no address, with its place.
+pub fn database(config: &Config, ovs: &OvsOptions) -> Result<Remote, Problem> {
+    let wrong = |e| problem(config, "ovs", "ovsdb_connection", format!("[ovs] ovsdb_connection: {e}"));
+    ovs.ovsdb_connection.parse().map_err(wrong)
 }
 
 fn tunnels(

@@ -11,7 +11,7 @@ use super::DEAD_VLAN;
 
 /// What is watched. Counters are not: they change all the time.
 pub const WATCHES: &[Watch] = &[
-    Watch { table: "Open_vSwitch", columns: &["bridges", "cur_cfg", "next_cfg"] },
+    Watch { table: "Open_vSwitch", columns: &["bridges", "cur_cfg", "next_cfg", "datapath_types"] },
     Watch {
         table: "Bridge",
         columns: &["name", "ports", "datapath_type", "fail_mode", "protocols", "other_config"],

@@ -67,7 +67,7 @@ fn a_router_is_a_namespace_with_its_ports() {
     let mut text = format!("{}\n", namespace.name);
     for (name, device) in &namespace.devices {
         let addresses: Vec<_> = device.addresses.iter().collect();
-        text.push_str(&format!("{name} {} {:?} {addresses:?}\n", device.tap, device.mtu));
+        text.push_str(&format!("{name} {} {:?} {addresses:?}\n", device.tap().unwrap(), device.mtu));
     }
     for route in &namespace.routes {
         text.push_str(&format!("{} via {:?} dev {:?}\n", route.destination, route.via, route.device));

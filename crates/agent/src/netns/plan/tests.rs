@@ -1,10 +1,12 @@
 //! Plans of small namespaces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::{Expect, expect};
 
-use super::super::{Device, Found, FoundDevice, FoundTap, Namespace, Route, default_route, onlink_route};
+use super::super::{
+    Device, Found, FoundDevice, FoundTap, Namespace, Plug, Route, default_route, onlink_route, tap_of,
+};
 use super::plan;
 
 fn net(text: &str) -> ipnet::IpNet {
@@ -12,7 +14,7 @@ fn net(text: &str) -> ipnet::IpNet {
 }
 
 fn desired(addresses: &[&str]) -> Namespace {
-    let mut device = Device::of_port("0123456789abcdef", "FA:16:3E:00:00:01", Some(1450));
+    let mut device = Device::of_port("0123456789abcdef", "FA:16:3E:00:00:01", Some(1450), Plug::Tap);
     device.addresses = addresses.iter().map(|text| net(text)).collect();
     device.announce = true;
     device.forget = true;
@@ -32,9 +34,11 @@ fn found(desired: &Namespace) -> Found {
         mtu: device.mtu.unwrap_or(1500),
         up: true,
         addresses: device.addresses.iter().map(|net| (*net, false)).collect(),
-        tap: Some(FoundTap { mtu: device.mtu.unwrap_or(1500), up: true }),
+        tap: device.tap().map(|_| FoundTap { mtu: device.mtu.unwrap_or(1500), up: true }),
     };
     Found {
+        ports: desired.devices.iter().filter_map(|(name, wanted)| wanted.switch_port(name)).collect(),
+        outside: BTreeSet::new(),
         devices: desired.devices.iter().map(|(name, wanted)| (name.clone(), device(wanted))).collect(),
         routes: desired.routes.clone(),
     }
@@ -147,6 +151,72 @@ fn the_way_to_a_gateway_outside_comes_before_the_route_through_it() {
         DeleteRoute(Route { destination: 0.0.0.0/0, via: [172.24.4.1], device: Some("qg-0123456789a") })
         AddRoute(Route { destination: 10.0.0.1/32, via: [], device: Some("qg-0123456789a") })
         AddRoute(Route { destination: 0.0.0.0/0, via: [10.0.0.1], device: Some("qg-0123456789a") })
+    "#]],
+    );
+}
+
+const NAME: &str = "qg-0123456789a";
+
+fn switched(plug: Plug) -> Namespace {
+    let mut wanted = desired(&["172.24.4.10/24"]);
+    wanted.devices.get_mut(NAME).unwrap().plug = plug;
+    wanted
+}
+
+#[test]
+fn ports_of_the_switch_are_adopted() {
+    for plug in [Plug::Internal("br-int".to_owned()), Plug::SwitchedTap("br-int".to_owned())] {
+        let wanted = switched(plug);
+        check(&wanted, &found(&wanted), &expect![""]);
+    }
+    assert_eq!(
+        (tap_of("qg-0123456789a").as_str(), tap_of("tap0123").as_str()),
+        ("tap0123456789a", "tap0123")
+    );
+}
+
+#[test]
+fn a_port_that_the_switch_made_once_more_is_moved_in() {
+    let wanted = switched(Plug::Internal("br-ex".to_owned()));
+    let mut there = found(&wanted);
+    there.outside.insert(NAME.to_owned());
+    check(
+        &wanted,
+        &there,
+        &expect![[r#"
+            DropDevice("qg-0123456789a")
+            AddDevice("qg-0123456789a")
+            AddAddress("qg-0123456789a", 172.24.4.10/24)
+            Announce("qg-0123456789a", 172.24.4.10)
+        "#]],
+    );
+}
+
+#[test]
+fn a_port_on_another_bridge_is_made_again() {
+    let there = found(&switched(Plug::Internal("br-int".to_owned())));
+    check(
+        &switched(Plug::Internal("br-ex".to_owned())),
+        &there,
+        &expect![[r#"
+            DeleteDevice("qg-0123456789a")
+            AddDevice("qg-0123456789a")
+            AddAddress("qg-0123456789a", 172.24.4.10/24)
+            Announce("qg-0123456789a", 172.24.4.10)
+        "#]],
+    );
+}
+
+#[test]
+fn a_pair_that_was_unplugged_is_plugged() {
+    let wanted = switched(Plug::SwitchedTap("br-int".to_owned()));
+    let mut there = found(&wanted);
+    there.ports.clear();
+    check(
+        &wanted,
+        &there,
+        &expect![[r#"
+        PlugTap("qg-0123456789a")
     "#]],
     );
 }
