@@ -15,7 +15,7 @@ LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod
 # OpenStack's dashboard, what serves it and a browser: apache2-bin brings no service.
 HORIZON_PACKAGES := openstack-dashboard python3-memcache apache2-bin libapache2-mod-wsgi-py3 chromium chromium-driver fonts-liberation
 
-.PHONY: help setup services horizon-packages build demo guide-liberty horizon tempest chaos interop onedb run stop test check deny bench bench-against-python install sample
+.PHONY: help setup services horizon-packages build demo guide-liberty horizon tempest chaos interop onedb run stop test check deny bench bench-two-hosts bench-against-python install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -80,6 +80,9 @@ deny: setup ## Licences, bans and sources of the dependencies
 
 bench: build ## The table of figures
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab bench
+
+bench-two-hosts: build services ## A thousand ports on two machines, with MariaDB, RabbitMQ and Keystone around them
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab bench --two-hosts
 
 bench-against-python: build services ## The same requests to Python Neutron 29, on the same MariaDB and Keystone, in one run
 	@./tools/setup python3-dev

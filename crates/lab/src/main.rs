@@ -4,7 +4,7 @@ use lab::host::Life;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--against-python] [--quick]
+const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--against-python|--two-hosts] [--quick]
        lab guide-liberty [printed|mended|provider]
        lab chaos
        lab interop [WORDS OF A PART'S TITLE]
@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         }
         ["bench-inside", what, dir] => bench_inside(what, dir),
         ["bench", "--against-python", rest @ ..] => against(rest.contains(&"--quick")),
+        ["bench", "--two-hosts"] => two_hosts(),
         ["bench", rest @ ..] => bench(rest.contains(&"--quick")),
         _ => Err(std::io::Error::other(USAGE)),
     };
@@ -112,6 +113,14 @@ fn bench(quick: bool) -> std::io::Result<()> {
 fn against(quick: bool) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let table = runtime.block_on(lab::bench::against::run(&neutron()?, quick))?;
+    std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{table}"))
+}
+
+fn two_hosts() -> std::io::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(std::io::Error::other("simulated hosts need root"));
+    }
+    let table = lab::bench::two_hosts::run()?;
     std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{table}"))
 }
 

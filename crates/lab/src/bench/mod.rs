@@ -8,6 +8,7 @@ pub mod load;
 pub mod pair;
 pub mod process;
 pub mod table;
+pub mod two_hosts;
 pub mod wiring;
 
 use std::io;

@@ -67,12 +67,7 @@ impl Server {
 
     /// Processor time used so far by the process.
     pub fn cpu(&self) -> io::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let after_name = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
-        let fields: Vec<&str> = after_name.split(' ').collect();
-        let ticks = |at: usize| fields.get(at).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
-        // utime and stime are fields 14 and 15 of proc(5), in hundredths of a second on Linux.
-        Ok(Duration::from_millis((ticks(11) + ticks(12)) * 10))
+        Ok(cpu_of(&std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?))
     }
 
     /// Resident memory in MiB.
@@ -112,6 +107,15 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Processor time, from a process's line in `/proc/PID/stat`.
+pub(super) fn cpu_of(stat: &str) -> Duration {
+    let after_name = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
+    let fields: Vec<&str> = after_name.split(' ').collect();
+    let ticks = |at: usize| fields.get(at).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
+    // utime and stime are fields 14 and 15 of proc(5), in hundredths of a second on Linux.
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
 /// What the figures were measured on: processor, cores, memory, kernel.
