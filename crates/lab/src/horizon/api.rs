@@ -51,9 +51,16 @@ impl<'a> Api<'a> {
     /// # Errors
     /// They are refused.
     pub fn list(&self, collection: &str, query: &str) -> Result<Vec<Value>, String> {
-        let path = format!("/{}?{query}", collection.replace('_', "-"));
-        let mut answer = self.target.ask(&self.site.controller, "GET", &path, None)?.json();
-        match answer[collection].take() {
+        self.list_of(&format!("{}?{query}", collection.replace('_', "-")), collection)
+    }
+
+    /// The objects under a key of what a path answers.
+    ///
+    /// # Errors
+    /// They are refused.
+    pub fn list_of(&self, path: &str, key: &str) -> Result<Vec<Value>, String> {
+        let mut answer = self.target.ask(&self.site.controller, "GET", &format!("/{path}"), None)?.json();
+        match answer[key].take() {
             Value::Array(all) => Ok(all),
             other => Err(format!("{path}: {other}")),
         }

@@ -26,7 +26,7 @@ const SHOWN_MAX: Duration = Duration::from_secs(30);
 /// Longest answer that is read, in octets: a screenshot.
 const BODY_MAX: u64 = 16 << 20;
 /// The window, in pixels.
-const WINDOW: (u32, u32) = (1280, 800);
+const WINDOW: (u32, u32) = (1280, 1000);
 /// The key under which the protocol names elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 

@@ -2,8 +2,10 @@
 //! in, makes a network with its subnet and a router, connects them, looks at every panel, and takes all away again;
 //! the API is asked as well after each step.
 
+mod admin;
 mod api;
 mod browser;
+mod member;
 mod page;
 mod serve;
 mod settings;
@@ -22,14 +24,26 @@ use visit::Visit;
 
 /// Where screenshots are left, from the project's folder.
 pub const PICTURES: &str = "target/horizon";
-/// A user of a project, as the guides have one.
-pub const DEMO: Person<'static> = Person { user: "demo", password: "demo", project: "demo" };
+/// The Liberty guide's user of a project, and its administrator.
+const PEOPLE: People<'static> = People {
+    member: Person { user: "demo", password: "demo", project: "demo" },
+    admin: Person { user: "admin", password: "admin", project: "admin" },
+};
+
+/// Who uses the dashboard.
+#[derive(Clone, Copy, Debug)]
+pub struct People<'a> {
+    /// A member of a project.
+    pub member: Person<'a>,
+    /// The cloud's administrator.
+    pub admin: Person<'a>,
+}
 
 /// Takes the section's steps on a cloud that has an external network; screenshots go to a folder.
 ///
 /// # Errors
 /// The rest needs a step that is not as expected.
-pub fn run(site: &Site, report: &mut Report, who: Person<'_>, pictures: &Path) -> Result<(), String> {
+pub fn run(site: &Site, report: &mut Report, who: People<'_>, pictures: &Path) -> Result<(), String> {
     report.section("Horizon, in a browser");
     // The dashboard shows what the catalog holds, and no Nova is to be shown here.
     report.step("take the compute service out of Keystone's catalog", "the dashboard knows of none", || {
@@ -42,7 +56,11 @@ pub fn run(site: &Site, report: &mut Report, who: Person<'_>, pictures: &Path) -
         Ok(format!("screenshots go to {}", pictures.display()))
     });
     let page = started.ok_or("there is no browser")?;
-    Visit::new(site, &page, who)?.project(report, who)
+    Visit::new(site, &page, who.member)?.build(report)?;
+    report.section("The administrator");
+    Visit::new(site, &page, who.admin)?.administer(report, who.member.project)?;
+    report.section("The user again");
+    Visit::new(site, &page, who.member)?.clear(report)
 }
 
 /// `lab horizon [FOLDER]`: the section alone, on the Liberty guide's cloud.
@@ -58,7 +76,7 @@ pub fn alone(pictures: &Path) -> std::io::Result<bool> {
     report.section("The Liberty guide's cloud");
     let done = stage::run(&programs, &mut report).and_then(|site| {
         external(&site, &mut report)?;
-        run(&site, &mut report, DEMO, pictures)
+        run(&site, &mut report, PEOPLE, pictures)
     });
     if let Err(why) = done {
         report.step("take every step", "none left out", || Err(why));

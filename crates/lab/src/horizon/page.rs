@@ -151,7 +151,7 @@ impl<'a> Dashboard<'a> {
     /// # Errors
     /// There is none.
     pub fn table_action(&self, table: &str, action: &str) -> Result<(), String> {
-        self.browser.click(By::Css(&format!("#{table}__action_{action}")))
+        self.browser.click(By::Css(&format!("[id='{table}__action_{action}']")))
     }
 
     /// Clicks a tab of a page.
@@ -169,6 +169,14 @@ impl<'a> Dashboard<'a> {
     /// There is none.
     pub fn fill(&self, field: &str, text: &str) -> Result<(), String> {
         self.browser.enter(By::Css(&format!("#id_{field}")), text)
+    }
+
+    /// Clicks a box of a form that is checked or not.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn check(&self, field: &str) -> Result<(), String> {
+        self.browser.click(By::Css(&format!("label[for='id_{field}']")))
     }
 
     /// Picks the choice of a field whose words hold these.
@@ -246,8 +254,9 @@ impl<'a> Dashboard<'a> {
     }
 }
 
+/// A row by what it is called, or by the words of a cell.
 fn row_path(table: &str, name: &str) -> String {
-    format!("//table[@id='{table}']//tr[@data-display='{name}']")
+    format!("//table[@id='{table}']//tr[@data-display='{name}' or td[normalize-space()='{name}']]")
 }
 
 fn strings(list: &Value) -> Vec<String> {
