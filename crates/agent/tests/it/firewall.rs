@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
+use agent::l2::L2Config;
 use agent::l2::linuxbridge::Wired;
 use lab::switch::{Switch, with_a_switch};
 use model::names;
 use serde_json::{Value, json};
 
+use crate::l2lab::Lab;
 use crate::ovs::{Host, mac, port_id};
 
 const FRAMES: &str = include_str!("frames.py");
@@ -40,39 +42,11 @@ impl Site {
         let mut site = Site { host, firewall, groups: groups(), ports: BTreeMap::new() };
         site.host.apply().await;
         for n in [1, 2, 3] {
-            site.boot(n);
+            plug(&site.host.switch, n, firewall);
         }
-        site.plug(SERVICE, Firewall::Flows);
+        plug(&site.host.switch, SERVICE, Firewall::Flows);
         site.tell().await;
         site
-    }
-
-    fn boot(&self, n: u8) {
-        self.plug(n, self.firewall);
-    }
-
-    /// Plugs an instance as Nova does.
-    fn plug(&self, n: u8, firewall: Firewall) {
-        let (id, mac) = (port_id(n), mac(n));
-        let short = names::tap(&id).split_off(3);
-        let on_switch = match firewall {
-            Firewall::Flows => format!("tap{short}"),
-            Firewall::Hybrid => format!("qvo{short}"),
-        };
-        let bridge = format!(
-            "ip link add qbr{short} type bridge mcast_snooping 0; ip link set qbr{short} up; \
-             ip link add qvb{short} type veth peer name qvo{short}; ip link set qvb{short} up master qbr{short}; \
-             ip link set qvo{short} up; ip link set tap{short} master qbr{short};"
-        );
-        self.host.switch.sh(&format!(
-            "ip netns add vm{n}; ip link add tap{short} type veth peer name eth0 netns vm{n}; \
-             ip link set tap{short} up; ip -n vm{n} link set lo up; \
-             ip netns exec vm{n} sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.eth0.accept_dad=0; \
-             ip -n vm{n} link set eth0 address {mac} mtu 1400; ip -n vm{n} addr add 10.1.0.{n}/24 dev eth0; \
-             ip -n vm{n} link set eth0 up; ip -n vm{n} addr add fd00::{n}/64 dev eth0 nodad; {} \
-             ovs-vsctl add-port br-int {on_switch} -- set interface {on_switch} external_ids:iface-id={id}",
-            if firewall == Firewall::Hybrid { bridge.as_str() } else { "" }
-        ));
     }
 
     /// Tells the agent what the server knows.
@@ -149,6 +123,30 @@ impl Site {
         let command = format!("ip netns exec vm{from} ping -c1 -W1 {to} >/dev/null && echo yes || echo no");
         (0..5).any(|_| self.host.switch.sh(&command) == "yes")
     }
+}
+
+/// Plugs an instance as Nova does.
+fn plug(switch: &Switch, n: u8, firewall: Firewall) {
+    let (id, mac) = (port_id(n), mac(n));
+    let short = names::tap(&id).split_off(3);
+    let on_switch = match firewall {
+        Firewall::Flows => format!("tap{short}"),
+        Firewall::Hybrid => format!("qvo{short}"),
+    };
+    let bridge = format!(
+        "ip link add qbr{short} type bridge mcast_snooping 0; ip link set qbr{short} up; \
+         ip link add qvb{short} type veth peer name qvo{short}; ip link set qvb{short} up master qbr{short}; \
+         ip link set qvo{short} up; ip link set tap{short} master qbr{short};"
+    );
+    switch.sh(&format!(
+        "ip netns add vm{n}; ip link add tap{short} type veth peer name eth0 netns vm{n}; \
+         ip link set tap{short} up; ip -n vm{n} link set lo up; \
+         ip netns exec vm{n} sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.eth0.accept_dad=0; \
+         ip -n vm{n} link set eth0 address {mac} mtu 1400; ip -n vm{n} addr add 10.1.0.{n}/24 dev eth0; \
+         ip -n vm{n} link set eth0 up; ip -n vm{n} addr add fd00::{n}/64 dev eth0 nodad; {} \
+         ovs-vsctl add-port br-int {on_switch} -- set interface {on_switch} external_ids:iface-id={id}",
+        if firewall == Firewall::Hybrid { bridge.as_str() } else { "" }
+    ));
 }
 
 /// Out to everybody; in from the group itself, and for some services.
@@ -272,20 +270,30 @@ async fn what_is_a_lie(site: &mut Site) {
     site.no(3, 1, &udp(3, 1, 501, 3999));
 }
 
-/// A ping every 20 ms, whose answers are counted.
-struct Pings(Child);
+/// A ping every 5 ms, whose answers are counted.
+struct Pings(Option<Child>);
+
+impl Drop for Pings {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
 
 impl Pings {
     fn start(from: u8, to: &str) -> Pings {
-        let arguments = ["netns", "exec", &format!("vm{from}"), "ping", "-q", "-i", "0.02", "-W1", to];
-        Pings(Command::new("ip").args(arguments).stdout(Stdio::piped()).spawn().unwrap())
+        let arguments = ["netns", "exec", &format!("vm{from}"), "ping", "-q", "-i", "0.005", "-W1", to];
+        Pings(Some(Command::new("ip").args(arguments).stdout(Stdio::piped()).spawn().unwrap()))
     }
 
     /// Packets lost.
-    fn lost(self) -> i32 {
-        let pid = nix::unistd::Pid::from_raw(self.0.id().try_into().unwrap());
+    fn lost(mut self) -> i32 {
+        let child = self.0.take().unwrap();
+        let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-        let text = String::from_utf8(self.0.wait_with_output().unwrap().stdout).unwrap();
+        let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
         let line = text.lines().find(|line| line.contains("transmitted")).unwrap();
         let numbers: Vec<i32> = line.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
         assert!(numbers[1] > 3, "{text}");
@@ -350,6 +358,120 @@ async fn a_firewall(switch: Switch, firewall: Firewall) {
     what_passes(&site);
     what_is_a_lie(&mut site).await;
     what_changes(&mut site).await;
+}
+
+/// A port as the server's documents have it.
+fn document(n: u8) -> Value {
+    let fixed_ips = [format!("10.1.0.{n}"), format!("fd00::{n}")];
+    json!({
+        "port_id": port_id(n), "network_id": "net", "mac_address": mac(n), "admin_state_up": true,
+        "network_type": "local", "segmentation_id": null, "physical_network": null, "profile": {},
+        "device_owner": "compute:nova", "allowed_address_pairs": [], "port_security_enabled": true,
+        "fixed_ips": fixed_ips.map(|ip| json!({"subnet_id": "s", "ip_address": ip})), "security_groups": ["default"],
+    })
+}
+
+/// Every change of a bridge's flows, as the switch tells of it.
+struct Watch(Child, std::path::PathBuf);
+
+impl Watch {
+    fn start(switch: &Switch) -> Watch {
+        let file = switch.folder.join("watched");
+        let socket = format!("unix:{}/br-int.mgmt", switch.folder.display());
+        let mut command = Command::new("ovs-ofctl");
+        command.args(["monitor", &socket, "watch:!initial"]).stdout(Stdio::null());
+        command.env("OVS_RUNDIR", &switch.folder);
+        let mut watch = Watch(command.stderr(std::fs::File::create(&file).unwrap()).spawn().unwrap(), file);
+        // It watches once it sees a flow that is nobody's.
+        while watch.lines().is_empty() {
+            assert_eq!(watch.0.try_wait().unwrap(), None, "{}", std::fs::read_to_string(&watch.1).unwrap());
+            switch.sh("ovs-ofctl add-flow br-int table=99,actions=drop; ovs-ofctl del-flows br-int table=99");
+        }
+        watch
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.1).unwrap();
+        text.lines().filter(|line| line.contains("event=")).map(str::to_owned).collect()
+    }
+
+    fn changes(&self) -> Vec<String> {
+        self.lines().into_iter().filter(|line| !line.contains("table=99")).collect()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// The whole agent, killed in the middle of its work under traffic, again and again.
+async fn a_crash(switch: Switch, firewall: Firewall) {
+    let driver = if firewall == Firewall::Flows { "openvswitch" } else { "iptables_hybrid" };
+    let text = format!(
+        "[ovs]\ndatapath_type = netdev\novsdb_connection = unix:{}/db.sock\novsdb_timeout = 20\n\
+         [agent]\npolling_interval = 1\n[securitygroup]\nfirewall_driver = {driver}\n",
+        switch.folder.display()
+    );
+    let config = oslo::config::Config::parse("test.ini", &text);
+    let config = L2Config::load_openvswitch(&config, "h1").unwrap();
+    let cloud = Lab::new();
+    let start = || cloud.run(config.clone(), host::Netns::host());
+    let mut agent = start();
+    cloud.until("a report", |cloud| cloud.server.with(|cloud| !cloud.reports.is_empty())).await;
+    cloud.until("br-int", |_| switch.sh("ovs-vsctl list-br") == "br-int").await;
+    let report = cloud.server.with(|cloud| cloud.reports[0].clone());
+    assert_eq!(report["configurations"]["ovs_hybrid_plug"], firewall == Firewall::Hybrid);
+    for n in [1, 2] {
+        cloud.server.with(|cloud| cloud.ports.insert(port_id(n), document(n)));
+        plug(&switch, n, firewall);
+        cloud.up(&port_id(n)).await;
+    }
+    cloud.members_changed().await;
+    let ping = |to: &str| format!("ip netns exec vm1 ping -c1 -W1 {to} >/dev/null && echo yes || echo no");
+    cloud
+        .until("vm1 reaches vm2", |_| ["10.1.0.2", "fd00::2"].iter().all(|to| switch.sh(&ping(to)) == "yes"))
+        .await;
+    let rules = || {
+        switch
+            .sh("iptables-save; ip6tables-save; ipset list")
+            .lines()
+            .filter(|l| !l.starts_with([':', '#']))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let (watch, before) = (Watch::start(&switch), rules());
+    let flood = [Pings::start(1, "10.1.0.2"), Pings::start(2, "fd00::1")];
+    for _ in 0..3 {
+        agent.kill().await;
+        cloud.server.with(|cloud| cloud.up.clear());
+        agent = start();
+        cloud.up(&port_id(1)).await;
+        cloud.up(&port_id(2)).await;
+    }
+    assert!(flood.map(Pings::lost).iter().all(|lost| *lost <= 1), "the last may be on its way");
+    assert_eq!((watch.changes(), rules()), (vec![], before.clone()));
+    // What was removed by hand comes back.
+    switch.sh("ovs-ofctl -O OpenFlow14 del-flows br-int table=60");
+    if firewall == Firewall::Hybrid {
+        switch.sh("iptables -F neutron-openvswi-sg-chain");
+    }
+    let events = |kind: &str| watch.changes().iter().filter(|line| line.contains(kind)).count();
+    cloud.until("flows are back", |_| events("DELETED") > 0 && events("DELETED") == events("ADDED")).await;
+    cloud.until("rules are back", |_| rules() == before).await;
+    agent.kill().await;
+}
+
+#[test]
+fn a_crash_changes_no_flow() {
+    with_a_switch("filter-crash", |switch| a_crash(switch, Firewall::Flows));
+}
+
+#[test]
+fn a_crash_changes_no_rule() {
+    with_a_switch("hybrid-crash", |switch| a_crash(switch, Firewall::Hybrid));
 }
 
 #[test]
