@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use host::netlink::Monitor;
 use host::{Error as HostError, Netns};
 use model::l2::DeviceReply;
-use ovs::ovsdb::State;
 use rpc::Transport;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -117,8 +115,8 @@ async fn ended(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|end| *end).await;
 }
 
-/// Waits until the switch's database changes; for ever, when there is none.
-async fn changed(switch: &mut Option<watch::Receiver<Arc<State>>>) {
+/// Waits until the switch changes; for ever, when there is none.
+async fn changed(switch: &mut Option<watch::Receiver<()>>) {
     match switch {
         Some(state) => match state.changed().await {
             Ok(()) => {}

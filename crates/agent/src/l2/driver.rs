@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use host::{Netns, Result};
 use model::names;
-use ovs::ovsdb::State;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
@@ -63,7 +61,7 @@ impl Driver {
 
     /// What changes when the host does, beside the kernel's devices.
     #[must_use]
-    pub fn changes(&self) -> Option<watch::Receiver<Arc<State>>> {
+    pub fn changes(&self) -> Option<watch::Receiver<()>> {
         match self {
             Driver::LinuxBridge(_) => None,
             Driver::OpenVswitch(driver) => Some(driver.changes()),

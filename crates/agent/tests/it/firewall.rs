@@ -407,8 +407,8 @@ impl Drop for Watch {
     }
 }
 
-/// The whole agent, killed in the middle of its work under traffic, again and again.
-async fn a_crash(switch: Switch, firewall: Firewall) {
+/// The configuration of a whole agent.
+fn whole(switch: &Switch, firewall: Firewall) -> L2Config {
     let driver = if firewall == Firewall::Flows { "openvswitch" } else { "iptables_hybrid" };
     let text = format!(
         "[ovs]\ndatapath_type = netdev\novsdb_connection = unix:{}/db.sock\novsdb_timeout = 20\n\
@@ -416,24 +416,37 @@ async fn a_crash(switch: Switch, firewall: Firewall) {
         switch.folder.display()
     );
     let config = oslo::config::Config::parse("test.ini", &text);
-    let config = L2Config::load_openvswitch(&config, "h1").unwrap();
+    L2Config::load_openvswitch(&config, "h1").unwrap()
+}
+
+fn reaches(switch: &Switch, from: u8, to: &[&str]) -> bool {
+    let ping =
+        |to: &&str| format!("ip netns exec vm{from} ping -c1 -W1 {to} >/dev/null && echo yes || echo no");
+    to.iter().all(|to| switch.sh(&ping(to)) == "yes")
+}
+
+/// Instances 1 and 2 of the default group, plugged and reported.
+async fn two_instances(cloud: &Lab, switch: &Switch, firewall: Firewall) {
+    cloud.until("br-int", |_| switch.sh("ovs-vsctl list-br") == "br-int").await;
+    for n in [1, 2] {
+        cloud.server.with(|cloud| cloud.ports.insert(port_id(n), document(n)));
+        plug(switch, n, firewall);
+        cloud.up(&port_id(n)).await;
+    }
+    cloud.members_changed().await;
+    cloud.until("vm1 reaches vm2", |_| reaches(switch, 1, &["10.1.0.2", "fd00::2"])).await;
+}
+
+/// The whole agent, killed in the middle of its work under traffic, again and again.
+async fn a_crash(switch: Switch, firewall: Firewall) {
+    let config = whole(&switch, firewall);
     let cloud = Lab::new();
     let start = || cloud.run(config.clone(), host::Netns::host());
     let mut agent = start();
     cloud.until("a report", |cloud| cloud.server.with(|cloud| !cloud.reports.is_empty())).await;
-    cloud.until("br-int", |_| switch.sh("ovs-vsctl list-br") == "br-int").await;
     let report = cloud.server.with(|cloud| cloud.reports[0].clone());
     assert_eq!(report["configurations"]["ovs_hybrid_plug"], firewall == Firewall::Hybrid);
-    for n in [1, 2] {
-        cloud.server.with(|cloud| cloud.ports.insert(port_id(n), document(n)));
-        plug(&switch, n, firewall);
-        cloud.up(&port_id(n)).await;
-    }
-    cloud.members_changed().await;
-    let ping = |to: &str| format!("ip netns exec vm1 ping -c1 -W1 {to} >/dev/null && echo yes || echo no");
-    cloud
-        .until("vm1 reaches vm2", |_| ["10.1.0.2", "fd00::2"].iter().all(|to| switch.sh(&ping(to)) == "yes"))
-        .await;
+    two_instances(&cloud, &switch, firewall).await;
     let rules = || {
         switch
             .sh("iptables-save; ip6tables-save; ipset list")
@@ -462,6 +475,30 @@ async fn a_crash(switch: Switch, firewall: Firewall) {
     cloud.until("flows are back", |_| events("DELETED") > 0 && events("DELETED") == events("ADDED")).await;
     cloud.until("rules are back", |_| rules() == before).await;
     agent.kill().await;
+}
+
+/// ovs-vswitchd is killed and started again: it has lost all flows, and gets them back.
+#[test]
+fn a_switch_that_restarts_is_filled_again() {
+    with_a_switch("filter-restart", |mut switch| async move {
+        let cloud = Lab::new();
+        let config = whole(&switch, Firewall::Flows);
+        let agent = cloud.run(config, host::Netns::host());
+        two_instances(&cloud, &switch, Firewall::Flows).await;
+        let flows = |switch: &Switch| {
+            let text = switch
+                .sh("ovs-ofctl -O OpenFlow14 --no-names --no-stats dump-flows br-int 2>/dev/null || true");
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = flows(&switch);
+        for _ in 0..2 {
+            switch.stop_vswitchd();
+            switch.start_vswitchd();
+            cloud.until("all flows", |_| flows(&switch).len() == before.len()).await;
+            cloud.until("vm1 reaches vm2", |_| reaches(&switch, 1, &["10.1.0.2", "fd00::2"])).await;
+        }
+        agent.kill().await;
+    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use agent::l2::L2Config;
 use agent::l2::linuxbridge::Wired;
 use agent::l2::openvswitch::{OpenVswitch, OvsConfig};
-use agent::l2::view::View;
+use agent::l2::view::{FdbTable, View};
 use serde_json::{Value, json};
 
 use crate::l2lab::Lab;
@@ -132,7 +132,7 @@ fn ports_of_one_network_meet_and_networks_do_not() {
             host.wire(n, network, &json!({}));
         }
         assert_eq!(host.apply().await, Wired::default());
-        host.reaches("vm1", 2);
+        host.comes_to_reach("vm1", 2).await;
         assert!(!host.pings("vm1", 3), "networks are apart");
         assert!(!host.pings("vm4", 1) && !host.pings("vm4", 3), "a port nobody told of is on no network");
         let before = (host.flows("br-int"), host.switch.sh("ovs-vsctl list port"));
@@ -161,7 +161,7 @@ fn ports_say_only_what_is_theirs() {
             host.wire(n, "red", &json!({}));
         }
         host.apply().await;
-        host.reaches("vm1", 2);
+        host.comes_to_reach("vm1", 2).await;
         // An address that is not its own: nobody believes its ARP.
         host.switch.sh("ip -n vm1 addr add 10.1.0.99/24 dev eth0; ip -n vm2 neigh flush all");
         assert!(!host.pings("vm2", 99));
@@ -253,7 +253,7 @@ fn provider_networks_leave_by_their_bridge() {
         let words =
             "no bridge is mapped to physical network 'elsewhere' on this host ([ovs] bridge_mappings)";
         assert_eq!(wired.failed.get(&port_id(3)).map(String::as_str), Some(words));
-        host.reaches("vm1", 50);
+        host.comes_to_reach("vm1", 50).await;
         assert!(!host.pings("vm2", 50), "a tagged network is not the untagged one");
         let tagged = host.switch.sh(
             "ip netns exec outside timeout 5 tcpdump -c1 -lenni eth0 'vlan 101 and arp' 2>/dev/null & sleep 1; \
@@ -316,6 +316,47 @@ fn networks_reach_other_hosts_through_tunnels() {
             assert!(!one.pings("vm9", 2), "networks are apart");
             assert!(one.flows("br-tun").contains("hard_timeout=300"), "where vm2 is was learnt");
         }
+    });
+}
+
+/// With l2population the server says where everybody is: frames go to one host, and questions of ARP are answered
+/// where they are asked.
+#[test]
+fn what_the_server_says_is_neither_flooded_nor_asked() {
+    with_a_switch("agent-l2pop", |switch: Switch| async move {
+        let more = "[agent]\ntunnel_types = vxlan\nl2_population = true\narp_responder = true\n";
+        let (mut one, mut two) = two_hosts(&switch, more).await;
+        let segment = json!({"network_type": "vxlan", "segmentation_id": 100});
+        for (host, n) in [(&mut one, 1), (&mut two, 2)] {
+            host.apply().await;
+            host.boot(&format!("vm{n}"), n);
+            host.wire(n, "red", &segment);
+        }
+        // Nobody floods: each host is told of the other's port, and of one that does not even run.
+        for (host, there, ports) in [(&mut one, "10.9.0.2", [2, 77]), (&mut two, "10.9.0.1", [1, 78])] {
+            let mut table = FdbTable::default();
+            for n in ports {
+                table.macs.insert(mac(n).parse().unwrap(), there.parse().unwrap());
+                table.neighbours.insert(format!("10.1.0.{n}").parse().unwrap(), mac(n).parse().unwrap());
+            }
+            host.view.fdb.insert("red".into(), table);
+            assert_eq!(host.apply().await, Wired::default());
+            // The tunnel has its number now.
+            host.apply().await;
+        }
+        assert!(
+            !one.flows("br-tun").lines().any(|flow| flow.contains("table=22,") && flow.contains("output"))
+        );
+        one.reaches("vm1", 2);
+        let asked = one.switch.sh("ip netns exec vm1 arping -c1 -w5 -I eth0 10.1.0.77");
+        assert!(asked.to_lowercase().contains(&mac(77)), "{asked}\n{}", one.dump());
+        // No longer said, no longer answered.
+        one.view.fdb.insert("red".into(), FdbTable::default());
+        one.apply().await;
+        one.switch.sh("ip -n vm1 neigh flush all");
+        assert!(!one.pings("vm1", 2));
+        let asked = one.switch.sh("ip netns exec vm1 arping -c1 -w1 -I eth0 10.1.0.77 || true");
+        assert!(!asked.to_lowercase().contains(&mac(77)), "{asked}");
     });
 }
 

@@ -203,6 +203,24 @@ impl Switch {
         self.ask(&Request::Barrier, kind::BARRIER_REPLY).await.map(drop)
     }
 
+    /// Waits until the bridge ends the conversation, as it does when ovs-vswitchd ends.
+    pub async fn until_closed(mut self) {
+        loop {
+            let alive = match self.receive().await {
+                Ok(message) if message.kind == kind::ECHO_REQUEST => {
+                    let bytes = Request::EchoReply(message.body).encode(self.version, message.xid);
+                    self.write(&bytes).await
+                }
+                Ok(_) => Ok(()),
+                Err(SwitchError::Late { .. }) => self.echo().await,
+                Err(error) => Err(error),
+            };
+            if alive.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn ask(&mut self, request: &Request, answer: u8) -> Result<Incoming, SwitchError> {
         let xid = self.send(request).await?;
         self.answer(xid, xid, answer).await

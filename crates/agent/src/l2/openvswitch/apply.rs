@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use host::{Error, Netns, Result};
@@ -14,6 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::alarm::Alarm;
 use super::config::OvsConfig;
 use super::desired::{Layout, Port, layout};
 use super::facts::{Facts, WATCHES, facts};
@@ -36,10 +36,13 @@ pub struct OpenVswitch {
     config: OvsConfig,
     runtime: Handle,
     database: Client,
+    alarm: Alarm,
     /// Conversations with bridges, and the flows they have, by name.
     bridges: BTreeMap<String, Bridge>,
     /// What filters where each port has a bridge of its own.
     hybrid: Option<Hybrid>,
+    /// What the flows were last made for; they follow from nothing else.
+    done: Option<(View, Facts)>,
 }
 
 #[derive(Debug)]
@@ -86,13 +89,17 @@ impl OpenVswitch {
             Firewall::IptablesHybrid => Some(Hybrid::open(&config, ns)?),
             Firewall::Iptables | Firewall::OpenVswitch | Firewall::Noop => None,
         };
-        Ok(OpenVswitch { config, runtime, database, bridges: BTreeMap::new(), hybrid })
+        let remote = bridge_remote(&config, &config.ovs.integration_bridge);
+        let entered = runtime.enter();
+        let alarm = Alarm::set(database.watch(), remote);
+        drop(entered);
+        Ok(OpenVswitch { config, runtime, database, alarm, bridges: BTreeMap::new(), hybrid, done: None })
     }
 
-    /// A view of the database that changes when it does.
+    /// Changes when the switch's database does, or ovs-vswitchd was restarted.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<Arc<State>> {
-        self.database.watch()
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.alarm.changes()
     }
 
     /// This host's end of tunnels, and their types.
@@ -143,6 +150,7 @@ impl OpenVswitch {
     /// Forgets which flows are installed, so that the next [`OpenVswitch::apply`] reads and repairs them.
     pub fn forget(&mut self) {
         self.bridges.values_mut().for_each(|bridge| bridge.installed = None);
+        self.done = None;
         if let Some(hybrid) = &mut self.hybrid {
             hybrid.forget();
         }
@@ -164,9 +172,13 @@ impl OpenVswitch {
         let steps = plan(&wanted, &before, &self.config);
         self.change(&steps.before, &before)?;
         let now = self.facts()?;
-        let input = Input { view, config: &self.config, facts: &now, vlans: &vlans };
-        for (bridge, desired) in flows(input) {
-            self.install(&bridge, desired)?;
+        if !self.done.as_ref().is_some_and(|(then, facts)| then == view && *facts == now) {
+            let input = Input { view, config: &self.config, facts: &now, vlans: &vlans };
+            self.done = None;
+            for (bridge, desired) in flows(input) {
+                self.install(&bridge, desired)?;
+            }
+            self.done = Some((view.clone(), now.clone()));
         }
         if let Some(hybrid) = &mut self.hybrid {
             hybrid.apply(view)?;
@@ -210,6 +222,7 @@ impl OpenVswitch {
             if let Err(error) = self.runtime.block_on(bridge.switch.echo()) {
                 tracing::warn!(bridge = name, %error, "bridge does not answer; its flows are read anew");
                 self.bridges.remove(&name);
+                self.done = None;
             }
         }
         Ok(())
@@ -218,7 +231,7 @@ impl OpenVswitch {
     /// The bridge, with its flows read.
     fn bridge(&mut self, name: &str) -> Result<&mut Bridge> {
         if !self.bridges.contains_key(name) {
-            let remote = Remote::Unix(self.config.run_dir.join(format!("{name}.mgmt")));
+            let remote = bridge_remote(&self.config, name);
             let switch = self.runtime.block_on(Switch::connect(&remote)).map_err(odd)?;
             self.bridges.insert(name.to_owned(), Bridge { switch, installed: None });
         }
@@ -277,6 +290,11 @@ fn with_its_datapath(mut config: OvsConfig, copy: &Replica) -> OvsConfig {
         config.ovs.datapath_type = "netdev".to_owned();
     }
     config
+}
+
+/// Where a bridge answers.
+fn bridge_remote(config: &OvsConfig, name: &str) -> Remote {
+    Remote::Unix(config.run_dir.join(format!("{name}.mgmt")))
 }
 
 /// An error of the switch as one of the host.
