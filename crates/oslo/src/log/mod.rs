@@ -14,7 +14,7 @@ use sink::Sink;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing::Level;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload::Handle;
@@ -56,7 +56,7 @@ crate::options! {
 
 /// What can be changed while the process runs.
 struct Running {
-    level: Handle<EnvFilter, Registry>,
+    level: Handle<Targets, Registry>,
     lines: Arc<Mutex<Lines>>,
 }
 
@@ -107,14 +107,14 @@ pub fn request_span(request_id: &str) -> tracing::Span {
     )
 }
 
-fn level(options: &LogOptions) -> EnvFilter {
+fn level(options: &LogOptions) -> Targets {
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|words| words.parse().ok());
+    let own = if options.debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
     // What others' crates say of themselves in detail drowns what ours say.
-    let level = if options.debug {
-        "debug,hyper=info,hyper_util=info,rustls=info,lapin=off"
-    } else {
-        "info,lapin=off"
-    };
-    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level))
+    let others = ["hyper", "hyper_util", "rustls"].map(|name| (name, LevelFilter::INFO));
+    wanted.unwrap_or_else(|| {
+        Targets::new().with_default(own).with_targets(others).with_target("lapin", LevelFilter::OFF)
+    })
 }
 
 fn lines(options: &LogOptions, program: &str) -> Result<Lines, String> {
