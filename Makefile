@@ -15,7 +15,7 @@ LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod
 # OpenStack's dashboard, what serves it and a browser: apache2-bin brings no service.
 HORIZON_PACKAGES := openstack-dashboard python3-memcache apache2-bin libapache2-mod-wsgi-py3 chromium chromium-driver fonts-liberation
 
-.PHONY: help setup services horizon-packages build demo guide-liberty horizon tempest chaos interop onedb run stop test check deny bench bench-two-hosts bench-against-python install sample
+.PHONY: help setup services horizon-packages build demo guide-liberty horizon openstackclient tempest chaos interop onedb run stop test check deny bench bench-two-hosts bench-against-python install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -41,6 +41,9 @@ guide-liberty: build services ## The Liberty guide on two simulated machines, as
 
 horizon: build services horizon-packages ## OpenStack's dashboard in front of that cloud, used in a headless browser; screenshots in target/horizon
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab horizon
+
+openstackclient: build services ## Every resource by python-openstackclient with Keystone, on that cloud
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab openstackclient
 
 tempest: build services ## OpenStack's own tests of the network API, against the Liberty guide's cloud
 	@./tools/python-venv tools/tempest.lock $(TOOLS)/tempest

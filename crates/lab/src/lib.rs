@@ -13,6 +13,7 @@ pub mod instance;
 pub mod interop;
 pub mod lasting;
 pub mod nova;
+pub mod openstackclient;
 pub mod relay;
 pub mod report;
 pub mod services;

@@ -9,6 +9,7 @@ const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--against-py
        lab chaos
        lab interop [WORDS OF A PART'S TITLE]
        lab horizon [FOLDER FOR SCREENSHOTS]
+       lab openstackclient
        lab tempest [PATTERN]
        lab services up|down|env
        lab with-services -- COMMAND...
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         ),
         ["horizon"] => horizon(lab::horizon::PICTURES),
         ["horizon", folder] => horizon(folder),
+        ["openstackclient"] => all_well(lab::openstackclient::run(), "a command failed"),
         ["talk-serve", port] => number(port).and_then(lab::tools::talk_serve),
         ["talk-to", address] => lab::tools::talk_to(address),
         ["relay", listen, pid, connect] => {
