@@ -50,7 +50,7 @@ impl<'a> Visit<'a> {
     /// service's log.
     ///
     /// # Errors
-    /// It is not as expected, or there are complaints; the end of the dashboard's log.
+    /// It is not as expected, or there are complaints; the ends of the dashboard's log and of the server's.
     pub fn step(
         &self,
         report: &mut Report,
@@ -75,7 +75,14 @@ impl<'a> Visit<'a> {
                 Err(why) => Err(format!("{why}\n{}\n{file}", complaints.join("\n"))),
             }
         });
-        if done { Ok(()) } else { Err(format!("{tries}\n{}", serve::log(self.site, 40))) }
+        if done {
+            return Ok(());
+        }
+        let server = self.site.said(&self.site.controller, "neutron-server", 20);
+        Err(format!(
+            "{tries}\n--- the dashboard\n{}\n--- neutron-server\n{server}",
+            serve::log(self.site, 20)
+        ))
     }
 
     /// Logs in, and finds the panels of networks but none of Nova's.
