@@ -93,7 +93,7 @@ pub enum Action {
     /// Through connection tracking.
     Ct(Box<Ct>),
     /// Addresses are translated; within [`Action::Ct`] only.
-    Nat(Nat),
+    Nat(Box<Nat>),
     /// Forgets what connection tracking said.
     CtClear,
     /// Nothing, with bytes for people.

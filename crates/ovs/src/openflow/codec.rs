@@ -321,7 +321,7 @@ fn decode_nicira(body: &mut Reader<'_>) -> Result<Option<Action>, Malformed> {
             Action::Conjunction { id: body.u32()?, clause, clauses }
         }
         nx::CT => return Ok(decode_ct(body)?.map(|ct| Action::Ct(Box::new(ct)))),
-        nx::NAT => Action::Nat(decode_nat(body)?),
+        nx::NAT => Action::Nat(Box::new(decode_nat(body)?)),
         nx::CT_CLEAR => Action::CtClear,
         nx::NOTE => Action::Note(body.rest().to_vec()),
         _ => return Ok(None),

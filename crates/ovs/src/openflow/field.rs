@@ -249,6 +249,11 @@ impl Field {
         &FIELDS[self as usize]
     }
 
+    /// By its place in the list.
+    pub(crate) fn of_index(index: u8) -> Option<Field> {
+        FIELDS.get(usize::from(index)).map(|info| info.field)
+    }
+
     /// All bits that count.
     #[must_use]
     pub fn all_ones(self) -> u128 {

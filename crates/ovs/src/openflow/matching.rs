@@ -1,7 +1,6 @@
 //! What a flow compares in a packet: a map from fields to values, so that two ways of writing the same
-//! match are equal.
+//! match are equal. A host has tens of thousands of them, so it is kept in few bytes.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -50,9 +49,35 @@ pub struct Bits {
     pub mask: u128,
 }
 
-/// What is compared; nothing at all matches every packet.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Match(BTreeMap<Field, Bits>);
+/// What is compared; nothing at all matches every packet. In order of fields, for each its number among
+/// [`Field`]s, its value and its mask, in as many bytes as it has on the wire.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Match(Box<[u8]>);
+
+impl fmt::Debug for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Match({self})")
+    }
+}
+
+/// The fields of a match.
+#[derive(Debug, Clone)]
+struct Parts<'a>(&'a [u8]);
+
+impl Iterator for Parts<'_> {
+    type Item = (Field, Bits);
+
+    fn next(&mut self) -> Option<(Field, Bits)> {
+        let (number, rest) = self.0.split_first()?;
+        let field = Field::of_index(*number)?;
+        let bytes = field.info().bytes;
+        let (value, rest) = rest.split_at_checked(bytes)?;
+        let (mask, rest) = rest.split_at_checked(bytes)?;
+        self.0 = rest;
+        let whole = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| (number << 8) | u128::from(*byte));
+        Some((field, Bits { value: whole(value), mask: whole(mask) }))
+    }
+}
 
 impl Match {
     /// Every packet.
@@ -69,14 +94,23 @@ impl Match {
 
     /// These bits of the field have this value.
     #[must_use]
-    pub fn masked(mut self, field: Field, value: impl Into<u128>, mask: impl Into<u128>) -> Match {
+    pub fn masked(self, field: Field, value: impl Into<u128>, mask: impl Into<u128>) -> Match {
         let mask = mask.into() & field.all_ones();
-        if mask == 0 {
-            self.0.remove(&field);
-        } else {
-            self.0.insert(field, Bits { value: value.into() & mask, mask });
+        let new = (mask != 0).then(|| (field, Bits { value: value.into() & mask, mask }));
+        let before = self.parts().take_while(|(of, _)| *of < field);
+        let after = self.parts().skip_while(|(of, _)| *of <= field);
+        let mut out = Writer::default();
+        out.bytes.reserve_exact(self.0.len() + 1 + 2 * field.info().bytes);
+        for (field, Bits { value, mask }) in before.chain(new).chain(after) {
+            out.u8(field as u8);
+            out.number(value, field.info().bytes);
+            out.number(mask, field.info().bytes);
         }
-        self
+        Match(out.bytes.into_boxed_slice())
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        Parts(&self.0)
     }
 
     /// Came in by this port.
@@ -144,7 +178,7 @@ impl Match {
     /// What is compared of a field.
     #[must_use]
     pub fn get(&self, field: Field) -> Option<Bits> {
-        self.0.get(&field).copied()
+        self.parts().find(|(of, _)| *of == field).map(|(_, bits)| bits)
     }
 
     fn exactly(&self, field: Field) -> Option<u128> {
@@ -156,10 +190,10 @@ impl Match {
         let start = out.bytes.len();
         out.u16(OXM);
         out.u16(0);
-        for (field, bits) in &self.0 {
+        for (field, bits) in self.parts() {
             match field {
-                Field::VlanTci => encode_vlan(*bits, out),
-                _ => encode_field(*field, *bits, out),
+                Field::VlanTci => encode_vlan(bits, out),
+                _ => encode_field(field, bits, out),
             }
         }
         out.patch_u16(start + 2, length(out.bytes.len() - start));
