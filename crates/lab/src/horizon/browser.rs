@@ -86,6 +86,7 @@ impl<'a> Browser<'a> {
             "--disable-background-networking",
             "--disable-component-update",
             "--no-first-run",
+            "--no-proxy-server",
             "--hide-scrollbars",
             "--lang=en",
             &size,
