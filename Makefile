@@ -11,11 +11,11 @@ BUILD_PACKAGES := build-essential pkg-config ca-certificates curl
 AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 iputils-ping iputils-arping procps openvswitch-switch
 # The servers around Neutron, for tests and laboratories: none is started by the system.
 SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
-LAB_PACKAGES := isc-dhcp-client busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
+LAB_PACKAGES := isc-dhcp-client ethtool busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 # OpenStack's dashboard, what serves it and a browser: apache2-bin brings no service.
 HORIZON_PACKAGES := openstack-dashboard python3-memcache apache2-bin libapache2-mod-wsgi-py3 chromium chromium-driver fonts-liberation
 
-.PHONY: help setup services horizon-packages build demo guide-liberty horizon openstackclient tempest chaos interop onedb run stop test check deny bench bench-two-hosts bench-against-python install sample
+.PHONY: help setup services horizon-packages build demo guide-liberty guide-juno horizon openstackclient tempest chaos interop onedb run stop test check deny bench bench-two-hosts bench-against-python install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -38,6 +38,9 @@ demo: build ## One cloud on this machine, shown on real packets, and gone again
 
 guide-liberty: build services ## The Liberty guide on two simulated machines, as printed and mended
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab guide-liberty
+
+guide-juno: build services horizon-packages ## The Juno guide on three simulated machines with Open vSwitch and GRE, as printed and mended
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab guide-juno
 
 horizon: build services horizon-packages ## OpenStack's dashboard in front of that cloud, used in a headless browser; screenshots in target/horizon
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab horizon

@@ -29,6 +29,29 @@ pub struct Plug {
     pub ips: Vec<IpAddr>,
     /// The instance's id.
     pub device: String,
+    /// What the server asks Nova to do.
+    pub vif: Vif,
+}
+
+/// How a card is plugged into its host: what the server says in `binding:vif_type` and `binding:vif_details`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vif {
+    /// The L2 agent finds the tap by its name.
+    Bridge,
+    /// The tap is a port of br-int.
+    Ovs,
+    /// The tap is on a bridge of its own, which a pair connects with br-int.
+    OvsHybrid,
+}
+
+impl Vif {
+    fn of(port: &Value) -> Vif {
+        match (port["binding:vif_type"].as_str(), &port["binding:vif_details"]["ovs_hybrid_plug"]) {
+            (Some("ovs"), Value::Bool(true)) => Vif::OvsHybrid,
+            (Some("ovs"), _) => Vif::Ovs,
+            _ => Vif::Bridge,
+        }
+    }
 }
 
 impl Plug {
@@ -60,7 +83,43 @@ impl Plug {
         let text = |key: &str| port[key].as_str().unwrap_or_default().to_owned();
         let ips = port["fixed_ips"].as_array().into_iter().flatten();
         let ips = ips.filter_map(|ip| ip["ip_address"].as_str()?.parse().ok()).collect();
-        Ok(Self { port: text("id"), mac: text("mac_address"), ips, device: device.clone() })
+        Ok(Self {
+            port: text("id"),
+            mac: text("mac_address"),
+            ips,
+            device: device.clone(),
+            vif: Vif::of(&port),
+        })
+    }
+
+    /// What Nova does with the tap: it makes a port of Open vSwitch of it, or of what it is connected with.
+    ///
+    /// # Errors
+    /// The host's Open vSwitch refuses.
+    fn plug_into(&self, host: &Host) -> Result<(), String> {
+        let id: String = self.port.chars().take(TAP_ID_CHARS).collect();
+        let on_switch = match self.vif {
+            Vif::Bridge => return Ok(()),
+            Vif::Ovs => self.tap(),
+            Vif::OvsHybrid => {
+                let line = format!(
+                    "set -e; ip link add qbr{id} type bridge mcast_snooping 0 ageing_time 0; \
+                     sysctl -qw net.ipv6.conf.qbr{id}.disable_ipv6=1; ip link set qbr{id} up; \
+                     ip link add qvb{id} type veth peer name qvo{id}; ip link set qvb{id} up promisc on; \
+                     ip link set qvo{id} up promisc on; ip link set qvb{id} master qbr{id}; \
+                     ip link set tap{id} master qbr{id}"
+                );
+                host.sh(&line).map_err(words)?;
+                format!("qvo{id}")
+            }
+        };
+        let (port, mac, device) = (&self.port, &self.mac, &self.device);
+        let line = format!(
+            "ovs-vsctl --timeout=10 -- --may-exist add-port br-int {on_switch} -- set Interface {on_switch} \
+             external-ids:iface-id={port} external-ids:iface-status=active external-ids:attached-mac={mac} \
+             external-ids:vm-uuid={device}"
+        );
+        host.sh(&line).map(|_| ()).map_err(words)
     }
 
     /// The name of the device on the controller.
@@ -129,6 +188,11 @@ impl Instance {
         }
         place.run(&["ip", "link", "set", &plug.tap(), "up"]).map_err(words)?;
         host.run(&["ip", "link", "set", "eth0", "up"]).map_err(words)?;
+        if plug.vif != Vif::Bridge {
+            // A switch in userspace takes frames as they are: sums that hardware would fill in are wrong there.
+            host.run(&["ethtool", "-K", "eth0", "tx", "off"]).map_err(words)?;
+        }
+        plug.plug_into(place)?;
         plug.wait_active(cloud)?;
         Ok(Self { host, plug })
     }

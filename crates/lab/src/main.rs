@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--against-python|--two-hosts] [--quick]
        lab guide-liberty [printed|mended|provider]
+       lab guide-juno [printed|mended]
        lab chaos
        lab interop [WORDS OF A PART'S TITLE]
        lab horizon [FOLDER FOR SCREENSHOTS]
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
         ["guide-liberty", only @ ..] => {
             let only = only.first().copied().unwrap_or_default();
             all_well(lab::guide::run(only), "the guide does not work as it should")
+        }
+        ["guide-juno", only @ ..] => {
+            let only = only.first().copied().unwrap_or_default();
+            all_well(lab::guide::juno::run(only), "the guide does not work as it should")
         }
         ["chaos"] => all_well(lab::chaos::run(), "something was lost"),
         ["interop", only @ ..] => all_well(

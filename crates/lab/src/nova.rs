@@ -41,14 +41,19 @@ pub fn serve(conf: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// `metadata_proxy_shared_secret` of the section `[neutron]`.
+/// `metadata_proxy_shared_secret` of the section `[neutron]`, which may be opened more than once.
 fn secret(text: &str) -> Option<String> {
-    let section = text.lines().map(str::trim).skip_while(|line| *line != "[neutron]").skip(1);
-    section
-        .take_while(|line| !line.starts_with('['))
-        .filter_map(|line| line.split_once('='))
-        .find(|(name, _)| name.trim() == "metadata_proxy_shared_secret")
-        .map(|(_, value)| value.trim().to_owned())
+    let mut ours = false;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            ours = line == "[neutron]";
+        } else if let Some(("metadata_proxy_shared_secret", value)) =
+            line.split_once('=').map(|(name, value)| (name.trim(), value)).filter(|_| ours)
+        {
+            return Some(value.trim().to_owned());
+        }
+    }
+    None
 }
 
 fn answer_api(stream: TcpStream) -> io::Result<()> {

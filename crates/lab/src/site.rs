@@ -1,26 +1,29 @@
-//! Two machines as the Liberty guide has them: controller and compute, one card each on the physical network, a
-//! host outside that is its gateway; and around Neutron the real MariaDB, RabbitMQ, memcached and Keystone, on the
-//! controller at their usual ports.
+//! Machines as a guide has them: controller and compute, perhaps a network node, a host outside that is the gateway of
+//! the external network; and around Neutron the real MariaDB, RabbitMQ, memcached and Keystone, on the controller at
+//! their usual ports.
 
-use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use crate::cloud::{CONTROLLER, GATEWAY, INTERNET, Programs};
+use crate::cloud::{CONTROLLER, INTERNET, Programs};
 use crate::daemon::Daemon;
 use crate::host::{Host, Life};
 use crate::report::words;
 use crate::services::command::keystone_folder;
-use crate::services::{Durability, People, Ports, Services, Setup};
+use crate::services::{Durability, Ports, Services, Setup};
+use crate::shape::{LIBERTY, Machine, Shape};
 use crate::underlay::Underlay;
 use crate::users::Users;
+use crate::vswitch;
 
 /// The second machine.
 pub const COMPUTE: &str = "compute";
-/// The card of both machines.
-pub const CARD: &str = "eno1";
+/// The network node, where it is a machine of its own.
+pub const NETWORK: &str = "network";
+/// The card for tunnels, where these have one of their own.
+const TUNNEL_CARD: &str = "eth1";
 /// The controller's address, as the guide has it.
 pub const CONTROLLER_ADDRESS: &str = "192.168.81.66";
 /// The compute host's address, as the guide has it.
@@ -28,7 +31,7 @@ pub const COMPUTE_ADDRESS: &str = "192.168.81.65";
 /// Where the programs of Neutron's services are on a host.
 const PROGRAMS: &str = "/run/lab/bin";
 /// The names that packages give to what is one program here.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
     "neutron",
     "neutron-server",
     "neutron-api",
@@ -36,17 +39,12 @@ const NAMES: [&str; 10] = [
     "neutron-periodic-workers",
     "neutron-db-manage",
     "neutron-linuxbridge-agent",
+    "neutron-openvswitch-agent",
+    "neutron-plugin-openvswitch-agent",
     "neutron-dhcp-agent",
     "neutron-metadata-agent",
     "neutron-l3-agent",
 ];
-
-/// What the guide takes for granted in Keystone.
-const PEOPLE: People = People {
-    admin: "admin",
-    projects: &["service", "demo"],
-    users: &[("nova", "nova", "service", &["admin"]), ("demo", "demo", "demo", &["member"])],
-};
 
 /// The project's folder.
 pub fn project() -> PathBuf {
@@ -76,8 +74,12 @@ pub struct Site {
     pub programs: Programs,
     /// The wire.
     pub underlay: Underlay,
-    /// Controller and network node.
+    /// What the machines are like.
+    pub shape: &'static Shape,
+    /// The controller.
     pub controller: Arc<Host>,
+    /// The network node; it may be the controller.
+    pub network: Arc<Host>,
     /// The compute host.
     pub compute: Arc<Host>,
     /// The host on the physical network that knows nothing of Neutron.
@@ -87,34 +89,81 @@ pub struct Site {
 }
 
 impl Site {
-    /// Starts machines and wires, and what the guide takes for granted on the controller.
+    /// Starts the Liberty guide's machines and wires, and what the guide takes for granted on the controller.
     ///
     /// # Errors
     /// A host, a device or a server cannot be made.
     pub fn start(programs: Programs) -> Result<Site, String> {
+        Site::start_as(programs, &LIBERTY)
+    }
+
+    /// Starts machines and wires, and what guides take for granted on the controller.
+    ///
+    /// # Errors
+    /// A host, a device or a server cannot be made.
+    pub fn start_as(programs: Programs, shape: &'static Shape) -> Result<Site, String> {
         let lab = &programs.lab;
         let underlay = Underlay::start(lab, Life::WithStarter).map_err(words)?;
-        underlay.wire("physical").map_err(words)?;
-        let host = |name: &str| Host::start(lab, name, Life::WithStarter).map_err(words);
-        let (controller, compute, outside) = (host(CONTROLLER)?, host(COMPUTE)?, host("outside")?);
-        for (host, address) in [(&controller, CONTROLLER_ADDRESS), (&compute, COMPUTE_ADDRESS)] {
-            machine(&underlay, host, address).map_err(words)?;
+        for wire in ["physical", "tunnels", "external"] {
+            underlay.wire(wire).map_err(words)?;
         }
-        underlay.plug("physical", &outside, "eth0", Some(&format!("{GATEWAY}/24"))).map_err(words)?;
+        let host = |name: &str| Host::start(lab, name, Life::WithStarter).map_err(words);
+        let mut hosts: Vec<Arc<Host>> = Vec::new();
+        for machine in shape.machines {
+            let started = host(machine.name)?;
+            plug_in(&underlay, &started, shape, machine)?;
+            hosts.push(Arc::new(started));
+        }
+        let outside = host("outside")?;
+        let wire = if shape.has_own_networks() { "external" } else { "physical" };
+        underlay.plug(wire, &outside, "eth0", Some(&format!("{}/24", shape.outside))).map_err(words)?;
         outside.run(&["ip", "address", "add", &format!("{INTERNET}/32"), "dev", "lo"]).map_err(words)?;
-        let (controller, compute) = (Arc::new(controller), Arc::new(compute));
+        // A switch in userspace takes frames as they are: sums that hardware would have to fill in are wrong there.
+        outside.run(&["ethtool", "-K", "eth0", "tx", "off"]).map_err(words)?;
+        let of = |name: &str| hosts.iter().find(|host| host.name() == name).cloned();
+        let controller = of(CONTROLLER).ok_or("there is no controller")?;
+        let (network, compute) = (of(NETWORK), of(COMPUTE).ok_or("there is no compute host")?);
+        let (user, password) = shape.rabbitmq;
         let setup = Setup {
             ports: Ports::USUAL,
             bind: Ipv4Addr::UNSPECIFIED,
             durability: Durability::Memory,
-            rabbitmq_user: ("openstack".to_owned(), "opst".to_owned()),
+            rabbitmq_user: (user.to_owned(), password.to_owned()),
             keystone: keystone_folder().map_err(words)?,
             name: CONTROLLER.to_owned(),
-            people: &PEOPLE,
+            people: &shape.people,
         };
         let services = Services::start(controller.clone(), setup)?;
-        services.endpoint("nova", "compute", "http://controller:8774/v2.1")?;
-        Ok(Site { programs, underlay, controller, compute, outside, services })
+        services.endpoint("nova", "compute", shape.nova)?;
+        let network = network.unwrap_or_else(|| controller.clone());
+        Ok(Site { programs, underlay, shape, controller, network, compute, outside, services })
+    }
+
+    /// The machines, each once.
+    pub fn machines(&self) -> Vec<&Host> {
+        let mut all: Vec<&Host> = vec![&self.controller, &self.network, &self.compute];
+        all.dedup_by_key(|host| host.pid());
+        all
+    }
+
+    /// Variables of one who types commands: `admin-openrc.sh`, `demo-openrc.sh`; the password is the name.
+    pub fn openrc(&self, user: &str) -> Vec<(String, String)> {
+        let mut all = openrc(user, user, user);
+        all.retain(|(name, _)| name != "OS_REGION_NAME" || self.shape.region.is_some());
+        all
+    }
+
+    /// Starts a machine's Open vSwitch, anew if it runs.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn restart_switch(&self, host: &Host) -> Result<String, String> {
+        vswitch::restart(host)?;
+        let machine = self.shape.machines.iter().find(|machine| machine.name == host.name());
+        if let Some(address) = machine.and_then(|machine| machine.tunnels) {
+            vswitch::tunnels(host, TUNNEL_CARD, address)?;
+        }
+        Ok("ovsdb-server and ovs-vswitchd run, with the userspace datapath".to_owned())
     }
 
     /// Puts Neutron onto a host, as its packages would: programs under the names of services, a user, folders.
@@ -168,14 +217,19 @@ impl Site {
         if host.daemon_runs(name) {
             return Ok(());
         }
-        let file = project().join("etc/systemd").join(format!("{name}.service"));
+        // What packages of Juno call it.
+        let known = match name {
+            "neutron-plugin-openvswitch-agent" => "neutron-openvswitch-agent",
+            name => name,
+        };
+        let file = project().join("etc/systemd").join(format!("{known}.service"));
         let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let value = |key: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             line.map(|value| value.trim().to_owned())
         };
         let line = value("ExecStart").ok_or_else(|| format!("{}: no ExecStart", file.display()))?;
-        let line = line.replace("/usr/bin/", &format!("{PROGRAMS}/"));
+        let line = line.replace(&format!("/usr/bin/{known}"), &format!("{PROGRAMS}/{name}"));
         let user = value("User").filter(|user| user != "root");
         let mut all: Vec<String> = Vec::new();
         if let Some(user) = user {
@@ -190,15 +244,16 @@ impl Site {
 
     /// What a service said last: on standard error, and in the file that its unit names.
     pub fn said(&self, host: &Host, name: &str, lines: usize) -> String {
-        let file = format!("/var/log/neutron/{}.log", name.trim_start_matches("neutron-"));
+        let log = name.trim_start_matches("neutron-").trim_start_matches("plugin-");
+        let file = format!("/var/log/neutron/{log}.log");
         let logged = host.run(&["tail", "-n", &lines.to_string(), &file]).unwrap_or_default();
         host.daemon_log(name, lines) + &logged
     }
 
-    /// The ends of all logs of Neutron's on both hosts.
+    /// The ends of all logs of Neutron's on all machines.
     pub fn logs(&self, lines: usize) -> String {
         let mut text = String::new();
-        for host in [&self.controller, &self.compute] {
+        for host in self.machines() {
             for name in NAMES {
                 let log = self.said(host, name, lines * 4);
                 // What files say of options is no clue to what happened since.
@@ -214,16 +269,23 @@ impl Site {
     }
 }
 
-/// A machine's card, names and way out.
-fn machine(underlay: &Underlay, host: &Host, address: &str) -> io::Result<()> {
-    underlay.plug("physical", host, CARD, Some(&format!("{address}/24")))?;
-    host.run(&["ip", "route", "add", "default", "via", GATEWAY])?;
-    host.write(
-        "/etc/hosts",
-        &format!("127.0.0.1 localhost\n{CONTROLLER_ADDRESS} {CONTROLLER}\n{COMPUTE_ADDRESS} {COMPUTE}\n"),
-    )?;
+/// A machine's cards, names and way out.
+fn plug_in(underlay: &Underlay, host: &Host, shape: &Shape, machine: &Machine) -> Result<(), String> {
+    underlay.plug("physical", host, shape.card, Some(&format!("{}/24", machine.address))).map_err(words)?;
+    if !shape.has_own_networks() {
+        host.run(&["ip", "route", "add", "default", "via", shape.outside]).map_err(words)?;
+    }
+    if let Some(card) = machine.external {
+        underlay.plug("external", host, card, None).map_err(words)?;
+    }
+    if let Some(address) = machine.tunnels {
+        underlay.plug("tunnels", host, TUNNEL_CARD, None).map_err(words)?;
+        vswitch::restart(host)?;
+        vswitch::tunnels(host, TUNNEL_CARD, address)?;
+    }
+    host.write("/etc/hosts", &shape.names()).map_err(words)?;
     // Names are found in that file only.
-    host.write("/etc/resolv.conf", "")
+    host.write("/etc/resolv.conf", "").map_err(words)
 }
 
 impl Users for Site {
@@ -231,11 +293,17 @@ impl Users for Site {
         let quoted: Vec<String> =
             args.iter().map(|arg| format!("'{}'", arg.replace('\'', "'\\''"))).collect();
         let line = format!("neutron {}", quoted.join(" "));
-        self.type_line(&self.controller, &openrc("admin", PEOPLE.admin, "admin"), &line)
+        self.type_line(&self.controller, &self.openrc("admin"), &line)
     }
 
     fn host(&self, name: &str) -> &Host {
-        if name == COMPUTE { &self.compute } else { &self.controller }
+        match name {
+            COMPUTE => &self.compute,
+            NETWORK => &self.network,
+            // Whose prompt it is in the Juno guide.
+            "outside" | "PowerfulDash" => &self.outside,
+            _ => &self.controller,
+        }
     }
 
     fn lab(&self) -> (&Path, Life) {

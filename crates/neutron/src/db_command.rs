@@ -1,5 +1,6 @@
 //! `neutron db`, also called `neutron-db-manage`: makes the tables, says which there are, in upstream's words.
 
+use crate::roles::Role;
 use crate::search::Search;
 use crate::service::{self, Args};
 use clap::{Parser, Subcommand};
@@ -183,7 +184,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
 /// The configuration of the files named, or of those that a server would find.
 fn config(args: &DbArgs) -> Result<Config, String> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let search = Search::of("neutron-server", &["plugin.ini"], home.as_deref(), Path::exists);
+    let search = Search::of("neutron-server", Role::Server.own_files(), home.as_deref(), Path::exists);
     let mut config = args
         .service
         .config_with("[database]\nconnection = sqlite:///$state_path/neutron.sqlite\n", &search)?;

@@ -2,7 +2,7 @@
 //! secret that Nova does not share, files that nobody reads.
 
 use crate::roles::Role;
-use crate::search::Search;
+use crate::search::{self, Search};
 use oslo::config::{Config, Gravity, Problem};
 use std::path::Path;
 
@@ -17,12 +17,13 @@ const SECRET: &str = "metadata_proxy_shared_secret";
 pub fn problems(config: &Config) -> Vec<Problem> {
     // Not every host of Neutron's is one of Nova's.
     let nova = std::fs::read_to_string(NOVA).ok();
-    agent::l2::firewall_problem(config).into_iter().chain(secret(config, nova.as_deref())).collect()
+    let shared = [secret(config, nova.as_deref()), dnsmasq(config), novas_project(config)];
+    agent::l2::firewall_problem(config).into_iter().chain(shared.into_iter().flatten()).collect()
 }
 
 /// Writes into the log what a service of this role should be told at its start.
 pub fn log(role: Role, config: &Config, search: &Search) {
-    for hint in search.misnamed(Path::exists) {
+    for hint in search.misnamed(search::names_in) {
         tracing::warn!("{hint}");
     }
     if let Some(hint) = without_the_shared_file(search) {
@@ -33,6 +34,53 @@ pub fn log(role: Role, config: &Config, search: &Search) {
     {
         tracing::error!("{problem}");
     }
+    let parts = role.parts();
+    let dnsmasq = dnsmasq(config).filter(|_| parts.dhcp);
+    for problem in dnsmasq.into_iter().chain(novas_project(config).filter(|_| parts.server())) {
+        tracing::error!("{problem}");
+    }
+}
+
+/// A problem with an option's value, at its place.
+fn problem_of(config: &Config, name: &str, text: String) -> Option<Problem> {
+    let place = config.place("DEFAULT", name)?;
+    let (file, line) = place.rsplit_once(':').unwrap_or((place.as_str(), "0"));
+    Some(Problem { gravity: Gravity::Error, file: file.to_owned(), line: line.parse().unwrap_or(0), text })
+}
+
+/// Whether the file that every dnsmasq is to read is there.
+fn dnsmasq(config: &Config) -> Option<Problem> {
+    const NAME: &str = "dnsmasq_config_file";
+    let named = agent::dhcp::options::DhcpOptions::load(config).ok()?.dnsmasq_config_file;
+    let path = Path::new(named.trim());
+    if named.trim().is_empty() || path.exists() {
+        return None;
+    }
+    let remedy = match search::near(path, search::names_in) {
+        Some(other) => format!("'mv {} {}'", other.display(), path.display()),
+        None => "write it, or leave the option out".to_owned(),
+    };
+    let text = format!(
+        "[DEFAULT] {NAME} = {}: there is no such file, so no dnsmasq starts; {remedy}",
+        path.display()
+    );
+    problem_of(config, NAME, text)
+}
+
+/// Whether Nova's project, which files of Juno name by its id, is an id at all.
+fn novas_project(config: &Config) -> Option<Problem> {
+    const NAME: &str = "nova_admin_tenant_id";
+    let option = server::assemble::declared().into_iter().find(|option| option.name == NAME)?;
+    let id: String = config.get(&option, String::new()).ok()?;
+    let digits = id.chars().filter(|letter| *letter != '-');
+    if id.is_empty() || digits.clone().all(|letter| letter.is_ascii_hexdigit()) && digits.count() == 32 {
+        return None;
+    }
+    let text = format!(
+        "[DEFAULT] {NAME} = {id}: no project has such an id, so Keystone lets nobody speak to Nova; write what \
+         'openstack project show service -f value -c id' prints"
+    );
+    problem_of(config, NAME, text)
 }
 
 /// What a service should be told that found files of its own, but not the one that all share.
@@ -51,7 +99,7 @@ fn without_the_shared_file(search: &Search) -> Option<String> {
 
 /// Whether both sides know one secret. `nova` is the text of Nova's file.
 fn secret(config: &Config, nova: Option<&str>) -> Option<Problem> {
-    let place = config.place("DEFAULT", SECRET)?;
+    config.place("DEFAULT", SECRET)?;
     let ours = agent::metadata::options::MetadataOptions::load(config).ok()?.metadata_proxy_shared_secret;
     let theirs = Config::parse(NOVA, nova?);
     let their_place = theirs.place("neutron", SECRET);
@@ -67,8 +115,7 @@ fn secret(config: &Config, nova: Option<&str>) -> Option<Problem> {
     if ours.contains('(') || !ours.is_ascii() {
         text += " (the value looks as if a remark had got into it)";
     }
-    let (file, line) = place.rsplit_once(':').unwrap_or((place.as_str(), "0"));
-    Some(Problem { gravity: Gravity::Error, file: file.to_owned(), line: line.parse().unwrap_or(0), text })
+    problem_of(config, SECRET, text)
 }
 
 fn secret_option() -> Option<oslo::config::Opt> {
@@ -95,9 +142,36 @@ mod tests {
     }
 
     #[test]
+    fn a_file_for_dnsmasq_that_is_not_there_is_named() {
+        let folder = std::env::temp_dir().join(format!("neutron-review-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let wanted = folder.join("dnsmasq-neutron.conf");
+        let config =
+            Config::parse("d.ini", &format!("[DEFAULT]\ndnsmasq_config_file = {}\n", wanted.display()));
+        let said = || dnsmasq(&config).map(|problem| problem.to_string());
+        assert!(said().unwrap().ends_with("write it, or leave the option out"));
+        std::fs::write(folder.join("dnsmasq_neutron.conf"), "").unwrap();
+        let complaint = said().unwrap();
+        assert!(complaint.starts_with("d.ini:2: ") && complaint.contains("'mv "), "{complaint}");
+        std::fs::write(&wanted, "").unwrap();
+        assert_eq!(said(), None);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(dnsmasq(&Config::parse("d.ini", "")), None);
+    }
+
+    #[test]
+    fn a_word_in_place_of_novas_project_is_named() {
+        let said = |id: &str| {
+            novas_project(&Config::parse("n.conf", &format!("[DEFAULT]\nnova_admin_tenant_id = {id}\n")))
+        };
+        assert!(said("SERVICE_TENANT_ID").unwrap().to_string().starts_with("n.conf:2: "));
+        assert_eq!(said("08a675be93a04cca8a74159a3eefa288"), None);
+    }
+
+    #[test]
     fn a_host_without_the_shared_file_is_told_so() {
         let search = |there: &'static [&str]| {
-            Search::of("neutron-l3-agent", &["l3_agent.ini"], None, move |path| {
+            Search::of("neutron-l3-agent", &[&["l3_agent.ini"]], None, move |path| {
                 there.iter().any(|known| path == Path::new(known))
             })
         };

@@ -139,15 +139,18 @@ impl Role {
         names.first().copied().unwrap_or("neutron")
     }
 
-    /// The file that the service reads besides `neutron.conf`, in the folder of that.
-    pub fn own_files(self) -> &'static [&'static str] {
+    /// The files that the service reads besides `neutron.conf`, in the folder of that; of alternatives the first
+    /// that is there. Ubuntu's packages have no `plugin.ini`, and those of Juno and Kilo no `openvswitch_agent.ini`.
+    pub fn own_files(self) -> &'static [&'static [&'static str]] {
         match self {
-            Role::Server | Role::Api | Role::RpcServer | Role::PeriodicWorkers | Role::Db => &["plugin.ini"],
-            Role::LinuxBridgeAgent => &["plugins/ml2/linuxbridge_agent.ini"],
-            Role::OpenvswitchAgent => &["plugins/ml2/openvswitch_agent.ini"],
-            Role::L3Agent => &["l3_agent.ini"],
-            Role::DhcpAgent => &["dhcp_agent.ini"],
-            Role::MetadataAgent => &["metadata_agent.ini"],
+            Role::Server | Role::Api | Role::RpcServer | Role::PeriodicWorkers | Role::Db => {
+                &[&["plugin.ini", "plugins/ml2/ml2_conf.ini"]]
+            }
+            Role::LinuxBridgeAgent => &[&["plugins/ml2/linuxbridge_agent.ini"]],
+            Role::OpenvswitchAgent => &[&["plugins/ml2/openvswitch_agent.ini", "plugins/ml2/ml2_conf.ini"]],
+            Role::L3Agent => &[&["l3_agent.ini"]],
+            Role::DhcpAgent => &[&["dhcp_agent.ini"]],
+            Role::MetadataAgent => &[&["metadata_agent.ini"]],
             Role::Standalone | Role::Config => &[],
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::edits::{self, Edit, Kind};
 use super::play::Player;
-use super::transcript::{self, Act, Step};
+use super::transcript::{Act, LIBERTY, Step};
 use super::{expected, shown, site};
 use crate::cloud::Programs;
 use crate::host::Host;
@@ -27,8 +27,8 @@ const L2: &str = "neutron-linuxbridge-agent";
 pub fn run(programs: &Programs, report: &mut Report) -> Result<(), String> {
     report.section("The guide as printed, byte for byte");
     let site = site(programs, report)?;
-    let mut player = Player::new(&site, Vec::new())?;
-    let steps = transcript::read()?;
+    let mut player = Player::new(&site, &LIBERTY, Vec::new())?;
+    let steps = LIBERTY.steps()?;
     let until = steps.iter().position(|step| on_compute(step) && typed(step)).unwrap_or(steps.len());
     for step in &steps[..until] {
         if !report.step(&shown(step), &expected(step), || player.take(step)) {
@@ -48,11 +48,14 @@ pub fn run(programs: &Programs, report: &mut Report) -> Result<(), String> {
     }
     runs(&site, report);
     site.install(&site.compute)?;
-    let edits = edits::read("edits.tsv")?;
+    let edits = edits::read(&LIBERTY, "edits.tsv")?;
     for edit in &edits {
-        slip(&site, report, edit)?;
+        let daemon = if edit.path.contains("metadata") { "neutron-metadata-agent" } else { L2 };
+        // Instances must not be wired by an agent that does not know its firewall or its address.
+        let closed = daemon == L2 && matches!(edit.kind, Kind::Line { .. });
+        slip(&site, report, edit, Service { daemon, closed })?;
     }
-    report.step("neutron agent-list, every slip mended", "five alive", || alive(&site));
+    report.step("neutron agent-list, every slip mended", "five alive", || alive(&site, 5));
     Ok(())
 }
 
@@ -84,18 +87,28 @@ fn runs(site: &Site, report: &mut Report) {
     });
 }
 
+/// The service that a slip concerns.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// Its name.
+    pub daemon: &'static str,
+    /// It must not run with this slip.
+    pub closed: bool,
+}
+
 /// A slip: named with file and line, then mended, and the service started anew.
-fn slip(site: &Site, report: &mut Report, edit: &Edit) -> Result<(), String> {
+///
+/// # Errors
+/// It is not named, or cannot be mended.
+pub fn slip(site: &Site, report: &mut Report, edit: &Edit, service: Service) -> Result<(), String> {
     let host = site.host(&edit.host);
-    let daemon = if edit.path.contains("metadata") { "neutron-metadata-agent" } else { L2 };
+    let Service { daemon, closed } = service;
     let place = place(host, edit)?;
     let expects = format!("{place} and {:?} in what {daemon} says", edit.said);
     let named = report.step(&format!("start {daemon} on {}", host.name()), &expects, || {
         // It may have ended with its complaint already, or never have been started.
         site.start_unit(host, &format!("{daemon}.service"))?;
         let complaint = within(SAID_MAX, || said(site, host, daemon, &place, &edit.said))?;
-        // Instances must not be wired by an agent that does not know its firewall or its address.
-        let closed = daemon == L2 && matches!(edit.kind, Kind::Line { .. });
         within(SAID_MAX, || {
             if closed && host.daemon_runs(daemon) { Err(format!("it runs; {complaint}")) } else { Ok(()) }
         })?;
@@ -144,11 +157,15 @@ fn mend(site: &Site, host: &Host, edit: &Edit) -> Result<(), String> {
     }
 }
 
-fn alive(site: &Site) -> Result<String, String> {
+/// Waits until so many agents are alive.
+///
+/// # Errors
+/// There are fewer, or more.
+pub fn alive(site: &Site, agents: usize) -> Result<String, String> {
     within(ALIVE_MAX, || {
         let out =
             site.neutron(&["agent-list", "-f", "value", "-c", "binary", "-c", "host", "-c", "alive"])?;
         let alive = out.lines().filter(|line| line.ends_with(":-)")).count();
-        if alive == 5 { Ok(out) } else { Err(format!("{alive} alive\n{out}\n{}", site.logs(10))) }
+        if alive == agents { Ok(out) } else { Err(format!("{alive} alive\n{out}\n{}", site.logs(10))) }
     })
 }

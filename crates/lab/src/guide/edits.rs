@@ -1,6 +1,6 @@
 //! What is changed in the guide's files where they cannot work: a table beside them, edit by edit.
 
-use super::transcript::{folder, rows, text};
+use super::transcript::Guide;
 
 /// A change, and what our processes say of the slip behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl Edit {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read(name: &str) -> Result<Vec<Edit>, String> {
-    rows(name, 6)?.into_iter().map(edit).collect()
+pub fn read(guide: &Guide, name: &str) -> Result<Vec<Edit>, String> {
+    guide.rows(name, 6)?.into_iter().map(edit).collect()
 }
 
 fn edit(row: Vec<String>) -> Result<Edit, String> {
@@ -61,14 +61,6 @@ fn edit(row: Vec<String>) -> Result<Edit, String> {
         other => return Err(format!("no kind of edit: {other}")),
     };
     Ok(Edit { kind, host, path, said })
-}
-
-/// A file of the guide's, byte for byte.
-///
-/// # Errors
-/// The guide has none of that name.
-pub fn printed(host: &str, path: &str) -> Result<String, String> {
-    text(&folder().join(format!("printed/{host}{path}")))
 }
 
 /// A text with one line replaced; blanks at the end of lines do not count, as in the guide.
@@ -92,27 +84,30 @@ pub fn line_number(text: &str, wanted: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guide::transcript::{JUNO, LIBERTY};
 
     #[test]
     fn each_edit_fits_the_file_it_is_for() {
-        let (mut renamed, edits) = (Vec::new(), read("edits.tsv").unwrap());
-        for edit in &edits {
-            let host = &edit.host;
-            match &edit.kind {
-                Kind::Line { printed: line, mended } => {
-                    let name = renamed
-                        .iter()
-                        .find(|(_, to)| *to == &edit.path)
-                        .map_or(&edit.path, |(from, _)| *from);
-                    replaced(&printed(host, name).unwrap(), line, mended).unwrap();
-                }
-                Kind::Name(name) => {
-                    printed(host, &edit.path).unwrap();
-                    renamed.push((&edit.path, name));
-                }
-                Kind::Copy(from) => {
-                    printed(from, &edit.path).unwrap();
-                    printed(host, &edit.path).unwrap_err();
+        for guide in [&LIBERTY, &JUNO] {
+            let (mut renamed, edits) = (Vec::new(), read(guide, "edits.tsv").unwrap());
+            for edit in &edits {
+                let host = &edit.host;
+                match &edit.kind {
+                    Kind::Line { printed: line, mended } => {
+                        let name = renamed
+                            .iter()
+                            .find(|(_, to)| *to == &edit.path)
+                            .map_or(&edit.path, |(from, _)| *from);
+                        replaced(&guide.printed(host, name).unwrap(), line, mended).unwrap();
+                    }
+                    Kind::Name(name) => {
+                        guide.printed(host, &edit.path).unwrap();
+                        renamed.push((&edit.path, name));
+                    }
+                    Kind::Copy(from) => {
+                        guide.printed(from, &edit.path).unwrap();
+                        guide.printed(host, &edit.path).unwrap_err();
+                    }
                 }
             }
         }

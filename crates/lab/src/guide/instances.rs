@@ -12,13 +12,38 @@ use crate::users::Users;
 
 /// How long what is wired may take.
 pub const WIRED_MAX: Duration = Duration::from_secs(30);
-/// What the guide's `dhcp-option-force=26,1450` gives each card.
-const MTU: u64 = 1450;
-/// The router's address on the public network.
-const ROUTER: &str = "192.168.81.101";
+
+/// The networks that a guide makes.
+#[derive(Debug)]
+pub struct Tenancy {
+    /// The tenant's.
+    pub network: &'static str,
+    /// The external one.
+    pub public: &'static str,
+    /// The router's address there.
+    pub router: &'static str,
+    /// What the guide's `dhcp-option-force=26,…` gives each card.
+    pub mtu: u64,
+    /// Where the first and the third instance are.
+    pub near: &'static str,
+    /// An address of the tenant's network that nobody has.
+    pub free: &'static str,
+}
+
+/// The Liberty guide's.
+pub static LIBERTY: Tenancy = Tenancy {
+    network: "private",
+    public: "public",
+    router: "192.168.81.101",
+    mtu: 1450,
+    near: CONTROLLER,
+    free: "172.16.1.222",
+};
 
 /// An instance on each host.
 pub struct Pair {
+    /// What their networks are.
+    pub tenancy: &'static Tenancy,
     /// On the controller.
     pub first: Instance,
     /// On the compute host.
@@ -32,26 +57,37 @@ pub struct Pair {
 /// # Errors
 /// One that the rest needs failed.
 pub fn run(site: &Site, report: &mut Report) -> Result<Pair, String> {
+    let pair = boot(site, report, &LIBERTY)?;
+    entries(site, report, &pair);
+    out_and_in(site, report, &pair)?;
+    Ok(pair)
+}
+
+/// Boots an instance on each of two hosts, which reach each other.
+///
+/// # Errors
+/// One does not boot, or has no lease.
+pub fn boot(site: &Site, report: &mut Report, tenancy: &'static Tenancy) -> Result<Pair, String> {
     report.section("Instances on both hosts");
-    let project = demo_project(site)?;
+    let project = site.field(&["net-show", tenancy.network], "tenant_id")?;
     let mut boot = |name: &str, on: &str| {
         let mut booted = None;
-        report.step(&format!("boot {name} on {on}"), "its port ACTIVE, a lease with MTU 1450", || {
-            let instance = Instance::boot_on(site, on, "private", name, &["--tenant-id", &project])?;
-            let said = leased(&instance).map_err(|why| format!("{why}\n{}", site.logs(12)))?;
+        let expects = format!("its port ACTIVE, a lease with MTU {}", tenancy.mtu);
+        report.step(&format!("boot {name} on {on}"), &expects, || {
+            let instance = Instance::boot_on(site, on, tenancy.network, name, &["--tenant-id", &project])?;
+            let said =
+                leased_with(&instance, tenancy.mtu).map_err(|why| format!("{why}\n{}", site.logs(12)))?;
             booted = Some(instance);
             Ok(said)
         });
         booted.ok_or_else(|| format!("{name} did not boot\n{}", site.logs(12)))
     };
-    let (first, second) = (boot("vm1", CONTROLLER)?, boot("vm2", COMPUTE)?);
-    let pair = Pair { first, second, project };
+    let (first, second) = (boot("vm1", tenancy.near)?, boot("vm2", COMPUTE)?);
+    let pair = Pair { tenancy, first, second, project };
     let Pair { first, second, .. } = &pair;
     report.step("ping vm2 from vm1, vm1 from vm2", "three answers each", || {
         Ok(format!("{}\n{}", first.ping(&second.ipv4())?, second.ping(&first.ipv4())?))
     });
-    entries(site, report, &pair);
-    out_and_in(site, report, &pair)?;
     Ok(pair)
 }
 
@@ -60,13 +96,21 @@ pub fn demo_project(site: &Site) -> Result<String, String> {
     site.field(&["net-show", "private"], "tenant_id")
 }
 
-/// A lease, and the card's MTU.
+/// A lease, and the card's MTU as the Liberty guide has it.
 pub fn leased(instance: &Instance) -> Result<String, String> {
+    leased_with(instance, LIBERTY.mtu)
+}
+
+/// A lease, and the card's MTU.
+///
+/// # Errors
+/// There is none, or another MTU.
+pub fn leased_with(instance: &Instance, mtu: u64) -> Result<String, String> {
     let said = instance.lease()?;
     let card = instance.card()?;
     let bound = said.lines().find(|line| line.starts_with("bound")).unwrap_or_default();
     let saw = format!("{bound}; MTU {}", card["mtu"]);
-    if said.contains(&format!("bound to {}", instance.ipv4())) && card["mtu"] == MTU {
+    if said.contains(&format!("bound to {}", instance.ipv4())) && card["mtu"] == mtu {
         Ok(saw)
     } else {
         Err(saw)
@@ -114,21 +158,30 @@ fn entries(site: &Site, report: &mut Report, pair: &Pair) {
     report.step("ping vm2 from vm1 again", "three answers", || pair.first.ping(&pair.second.ipv4()));
 }
 
-fn out_and_in(site: &Site, report: &mut Report, pair: &Pair) -> Result<(), String> {
+/// The way out through the router, then with a floating IP, and in by it.
+///
+/// # Errors
+/// There is no floating IP.
+pub fn out_and_in(site: &Site, report: &mut Report, pair: &Pair) -> Result<(), String> {
     let (outside, second) = (&site.outside, &pair.second);
+    let Tenancy { router, public, .. } = pair.tenancy;
     report.step(
         &format!("ping {INTERNET} from vm2 on the compute host"),
-        &format!("three answers, and the outside sees the router's {ROUTER}"),
-        || seen_outside(outside, second, ROUTER),
+        &format!("three answers, and the outside sees the router's {router}"),
+        || seen_outside(outside, second, router),
     );
     let mut address = String::new();
-    let made = report.step("neutron floatingip-create public, associate it with vm2", "it works", || {
-        let made = site.object(&["floatingip-create", "public", "--tenant-id", &pair.project])?;
-        let text = |key: &str| made[key].as_str().unwrap_or_default().to_owned();
-        site.neutron(&["floatingip-associate", &text("id"), &second.plug.port])?;
-        address = text("floating_ip_address");
-        Ok(address.clone())
-    });
+    let made = report.step(
+        &format!("neutron floatingip-create {public}, associate it with vm2"),
+        "it works",
+        || {
+            let made = site.object(&["floatingip-create", public, "--tenant-id", &pair.project])?;
+            let text = |key: &str| made[key].as_str().unwrap_or_default().to_owned();
+            site.neutron(&["floatingip-associate", &text("id"), &second.plug.port])?;
+            address = text("floating_ip_address");
+            Ok(address.clone())
+        },
+    );
     if !made {
         return Err("there is no floating IP".to_owned());
     }

@@ -7,17 +7,19 @@ pub mod stage;
 pub mod table;
 pub mod transcript;
 
-mod as_printed;
+pub(crate) mod as_printed;
 pub mod instances;
+pub mod juno;
 pub(crate) mod metadata;
 mod provider;
-mod security;
+pub(crate) mod security;
 
 use crate::cloud::Programs;
 use crate::report::{Report, words};
+use crate::shape::{self, Shape};
 use crate::site::Site;
 use play::Player;
-use transcript::{Act, Step};
+use transcript::{Act, LIBERTY, Step};
 
 /// Runs the parts whose names contain `only`; false if any step was not as expected.
 ///
@@ -42,14 +44,22 @@ pub fn run(only: &str) -> std::io::Result<bool> {
 /// A part of the run; an error leaves out the rest of it.
 type Part = fn(&Programs, &mut Report) -> Result<(), String>;
 
-/// Starts the machines of a part.
+/// Starts the Liberty guide's machines for a part.
 fn site(programs: &Programs, report: &mut Report) -> Result<Site, String> {
+    site_as(programs, report, &shape::LIBERTY)
+}
+
+/// Starts the machines of a part.
+fn site_as(programs: &Programs, report: &mut Report, shape: &'static Shape) -> Result<Site, String> {
     let mut made = None;
     report.step(
-        "start two machines, a gateway, and MariaDB, RabbitMQ, memcached and Keystone on the controller",
+        &format!(
+            "start {} machines, a gateway, and MariaDB, RabbitMQ, memcached and Keystone on the controller",
+            shape.machines.len()
+        ),
         "all of them answer",
         || {
-            made = Some(Site::start(programs.clone())?);
+            made = Some(Site::start_as(programs.clone(), shape)?);
             Ok("they do".to_owned())
         },
     );
@@ -87,18 +97,18 @@ fn play(player: &mut Player<'_>, report: &mut Report, steps: &[Step]) -> Result<
 fn mended(programs: &Programs, report: &mut Report) -> Result<(), String> {
     report.section("The guide, mended: the edits of edits.tsv and nothing else");
     let site = site(programs, report)?;
-    let edits = edits::read("edits.tsv")?;
+    let edits = edits::read(&LIBERTY, "edits.tsv")?;
     for edit in &edits {
         report.note(&edit.shown());
     }
-    let mut player = Player::new(&site, edits)?;
+    let mut player = Player::new(&site, &LIBERTY, edits)?;
     // On the compute host, lines about another service stand where its packages should be installed.
     report.step(
         "compute# yum install openstack-neutron openstack-neutron-linuxbridge ebtables ipset",
         "it works",
         || site.install(&site.compute).map(|()| "this project's program, on compute".to_owned()),
     );
-    play(&mut player, report, &transcript::read()?)?;
+    play(&mut player, report, &LIBERTY.steps()?)?;
     pings(&site, report)?;
     let pair = instances::run(&site, report)?;
     security::run(&site, report, &pair)?;
@@ -136,10 +146,10 @@ fn deployed(programs: &Programs, server: Option<OtherServer<'_>>) -> Result<Site
     site.services.user("neutron", "neutron", "service", "admin")?;
     site.services.endpoint("neutron", "network", "http://controller:9696")?;
     site.install(&site.compute)?;
-    let mut player = Player::new(&site, edits::read("edits.tsv")?)?;
+    let mut player = Player::new(&site, &LIBERTY, edits::read(&LIBERTY, "edits.tsv")?)?;
     // Keystone's client takes seconds for each command: what it does is done already.
     let left_out = ["openstack ", "neutron ext-list", "rpm", "yum --enablerepo", "awk", "grub2"];
-    for mut step in transcript::read()? {
+    for mut step in LIBERTY.steps()? {
         if let Act::Typed { line, .. } = &mut step.act {
             if left_out.iter().any(|start| line.starts_with(start)) {
                 continue;

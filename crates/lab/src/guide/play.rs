@@ -6,24 +6,15 @@ use std::time::Duration;
 
 use super::edits::{self, Edit, Kind};
 use super::table::{Table, missing};
-use super::transcript::{Act, Step, rows};
+use super::transcript::{Act, Guide, Step};
 use crate::daemon::Daemon;
 use crate::host::Host;
 use crate::report::{within, words};
-use crate::site::{Site, openrc};
+use crate::site::Site;
 use crate::users::Users;
 
 /// How long agents may take until all are alive, and what they wire to be there.
 const SETTLED_MAX: Duration = Duration::from_secs(30);
-/// What the guide types as the other tenant: its tables show it.
-const DEMO: [&str; 5] = [
-    "neutron net-create private",
-    "neutron subnet-create private",
-    "neutron router-create",
-    "neutron router-interface-add",
-    "neutron router-gateway-set",
-];
-
 /// What stands for a line of the guide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StandIn {
@@ -34,6 +25,8 @@ enum StandIn {
     Unit,
     Nova,
     Kernel,
+    Openvswitch,
+    Nothing,
 }
 
 impl StandIn {
@@ -46,6 +39,8 @@ impl StandIn {
             "unit" => StandIn::Unit,
             "nova" => StandIn::Nova,
             "kernel" => StandIn::Kernel,
+            "openvswitch" => StandIn::Openvswitch,
+            "nothing" => StandIn::Nothing,
             _ => return None,
         })
     }
@@ -55,6 +50,11 @@ impl StandIn {
 pub struct Player<'a> {
     /// Where.
     pub site: &'a Site,
+    guide: &'static Guide,
+    /// Whose variables were set last: the other tenant's.
+    as_demo: bool,
+    /// Commands that are no more, and what is typed instead.
+    instead: Vec<(String, String)>,
     stand_ins: Vec<(String, StandIn)>,
     volatile: Vec<String>,
     /// Rows of lists that cannot be there.
@@ -70,18 +70,22 @@ impl<'a> Player<'a> {
     ///
     /// # Errors
     /// The tables beside the guide cannot be read.
-    pub fn new(site: &'a Site, edits: Vec<Edit>) -> Result<Self, String> {
-        let stand_ins = rows("stand-ins.tsv", 3)?
+    pub fn new(site: &'a Site, guide: &'static Guide, edits: Vec<Edit>) -> Result<Self, String> {
+        let stand_ins = guide
+            .rows("stand-ins.tsv", 3)?
             .into_iter()
             .map(|row| {
                 let kind = StandIn::of_word(&row[1]).ok_or_else(|| format!("no stand-in: {}", row[1]))?;
                 Ok((row[0].clone(), kind))
             })
             .collect::<Result<_, String>>()?;
-        let volatile = rows("differences.tsv", 2)?.into_iter().map(|row| row[0].clone()).collect();
-        let absent = rows("absent.tsv", 2)?.into_iter().map(|row| row[0].clone()).collect();
-        let known = rows("today.tsv", 2)?.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-        Ok(Self { site, stand_ins, volatile, absent, known, edits })
+        let volatile = guide.rows("differences.tsv", 2)?.into_iter().map(|row| row[0].clone()).collect();
+        let absent = guide.rows("absent.tsv", 2)?.into_iter().map(|row| row[0].clone()).collect();
+        let known =
+            guide.rows("today.tsv", 2)?.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+        let instead = guide.rows("instead.tsv", 3)?.into_iter();
+        let instead = instead.map(|row| (row[0].clone(), row[1].clone())).collect();
+        Ok(Self { site, guide, as_demo: false, instead, stand_ins, volatile, absent, known, edits })
     }
 
     /// Takes a step; what was seen.
@@ -91,30 +95,34 @@ impl<'a> Player<'a> {
     pub fn take(&mut self, step: &Step) -> Result<String, String> {
         match &step.act {
             Act::Sql(statement) => {
-                self.site.services.sql(statement)?;
+                self.site.services.sql(&self.this_run(statement))?;
                 Ok("Query OK".to_owned())
             }
             Act::Edit { host, path } => self.write(host, path),
             Act::Typed { host, line } => {
                 let line = self.this_run(line);
+                if let Some((_, other)) = self.instead.iter().find(|(start, _)| line.starts_with(start)) {
+                    let other = other.clone();
+                    return self.instead(self.site.host(host), &other, &step.printed);
+                }
                 self.typed(self.site.host(host), &line, &step.printed)
             }
         }
     }
 
     /// A text with the identifiers and words of this run in place of the guide's.
-    fn this_run(&self, text: &str) -> String {
+    pub fn this_run(&self, text: &str) -> String {
         self.known.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
     }
 
     fn write(&self, host: &str, path: &str) -> Result<String, String> {
         let mut name = path.to_owned();
-        let mut text = edits::printed(host, path)?;
+        let mut text = self.guide.printed(host, path)?;
         let mut made = 0;
         for edit in self.edits.iter().filter(|edit| edit.host == host) {
             match &edit.kind {
                 Kind::Line { printed, mended } if edit.path == name => {
-                    text = edits::replaced(&text, printed, mended)?;
+                    text = edits::replaced(&text, printed, &self.this_run(mended))?;
                     made += 1;
                 }
                 Kind::Name(new) if edit.path == name => {
@@ -129,7 +137,7 @@ impl<'a> Player<'a> {
         // What the guide leaves out of this host is written with the first of its files.
         for edit in self.edits.iter().filter(|edit| edit.host == host && name.contains("linuxbridge_agent")) {
             if let Kind::Copy(from) = &edit.kind {
-                place.write(&edit.path, &edits::printed(from, &edit.path)?).map_err(words)?;
+                place.write(&edit.path, &self.guide.printed(from, &edit.path)?).map_err(words)?;
                 made += 1;
             }
         }
@@ -149,8 +157,11 @@ impl<'a> Player<'a> {
         let site = self.site;
         match self.stand_in(line)? {
             StandIn::Type => self.shell(host, line, printed),
-            StandIn::Ping => self.shell(host, &line.replace(" ping ", " ping -c 3 -i 0.2 -W 2 "), &[]),
-            StandIn::Variables => Ok("its variables are set in what is typed from here on".to_owned()),
+            StandIn::Ping => self.shell(host, &line.replace("ping ", "ping -c 3 -i 0.2 -W 2 "), &[]),
+            StandIn::Variables => {
+                self.as_demo = line.contains("demo");
+                Ok("its variables are set in what is typed from here on".to_owned())
+            }
             StandIn::Install => {
                 site.install(host)?;
                 Ok(format!("this project's program, on {}", host.name()))
@@ -158,14 +169,19 @@ impl<'a> Player<'a> {
             StandIn::Unit => self.units(host, line),
             StandIn::Nova => nova(site),
             StandIn::Kernel => kernel(host),
+            StandIn::Openvswitch => site.restart_switch(host),
+            StandIn::Nothing => Ok("nothing: the laboratory plugs instances as Nova does".to_owned()),
         }
     }
 
-    /// `systemctl enable|start|restart UNIT...`
+    /// `systemctl enable|start|restart UNIT...`, `service UNIT restart`.
     fn units(&self, host: &Host, line: &str) -> Result<String, String> {
-        let mut parts = line.split_whitespace().skip(1);
-        let verb = parts.next().unwrap_or_default();
-        let units: Vec<&str> = parts.collect();
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let (verb, units) = match words.as_slice() {
+            [unit, verb] if line.starts_with("service ") => (*verb, vec![*unit]),
+            [verb, units @ ..] => (*verb, units.to_vec()),
+            [] => return Err(format!("no unit: {line}")),
+        };
         if verb == "enable" {
             return Ok(format!("{} noted", units.join(", ")));
         }
@@ -175,12 +191,34 @@ impl<'a> Player<'a> {
         Ok(format!("{} started", units.join(", ")))
     }
 
+    /// Types what stands for a command that is no more; what it prints has another form, but the same identifiers.
+    fn instead(&mut self, host: &Host, line: &str, printed: &[String]) -> Result<String, String> {
+        let out = self.site.type_line(host, &self.variables(line), line)?;
+        self.learn(printed, &out);
+        Ok(format!("{line}\n{out}"))
+    }
+
+    /// The variables of whoever types a line.
+    fn variables(&self, line: &str) -> Vec<(String, String)> {
+        let demo = self.as_demo || self.guide.as_demo.iter().any(|start| line.starts_with(start));
+        self.site.openrc(if demo { "demo" } else { "admin" })
+    }
+
+    /// From here on the guide's identifier stands for that of this run.
+    fn learn(&mut self, printed: &[String], out: &str) {
+        if let (Some(theirs), Some(ours)) = (Table::of(&printed.join("\n")), Table::of(out))
+            && let (Some(theirs), Some(ours)) = (theirs.value("id"), ours.value("id"))
+        {
+            self.known.insert(theirs, ours);
+        }
+    }
+
     fn shell(&mut self, host: &Host, line: &str, printed: &[String]) -> Result<String, String> {
-        let demo = DEMO.iter().any(|start| line.starts_with(start));
-        let env = if demo { openrc("demo", "demo", "demo") } else { openrc("admin", "admin", "admin") };
+        let env = self.variables(line);
         // What agents do takes its time after the command before.
         let patient = ["neutron agent-list", "neutron router-port-list", "ip netns"];
-        let time = if patient.contains(&line) || line.starts_with("ip netns exec") {
+        let time = if patient.contains(&line) || line.starts_with("ip netns exec") || line.starts_with("ping")
+        {
             SETTLED_MAX
         } else {
             Duration::ZERO
@@ -192,11 +230,7 @@ impl<'a> Player<'a> {
             let faults = self.faults(&out, printed, ours);
             if faults.is_empty() { Ok(out) } else { Err(format!("{}\n{out}", faults.join("\n"))) }
         })?;
-        if let (Some(theirs), Some(ours)) = (Table::of(&printed.join("\n")), Table::of(&out))
-            && let (Some(theirs), Some(ours)) = (theirs.value("id"), ours.value("id"))
-        {
-            self.known.insert(theirs, ours);
-        }
+        self.learn(printed, &out);
         Ok(out)
     }
 

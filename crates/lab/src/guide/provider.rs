@@ -2,7 +2,7 @@
 
 use super::instances::{WIRED_MAX, leased};
 use super::play::Player;
-use super::transcript::{self, Act, Step};
+use super::transcript::{Act, LIBERTY, Step};
 use super::{edits, metadata, play, site};
 use crate::cloud::{CONTROLLER, GATEWAY, INTERNET, Programs};
 use crate::instance::Instance;
@@ -17,11 +17,11 @@ use crate::users::Users;
 pub fn run(programs: &Programs, report: &mut Report) -> Result<(), String> {
     report.section("The guide's other architecture: provider networks only");
     let site = site(programs, report)?;
-    let mut edits = edits::read("edits.tsv")?;
-    edits.extend(edits::read("provider.tsv")?);
-    let mut player = Player::new(&site, edits)?;
+    let mut edits = edits::read(&LIBERTY, "edits.tsv")?;
+    edits.extend(edits::read(&LIBERTY, "provider.tsv")?);
+    let mut player = Player::new(&site, &LIBERTY, edits)?;
     site.install(&site.compute)?;
-    let steps: Vec<Step> = transcript::read()?.into_iter().filter(concerns).collect();
+    let steps: Vec<Step> = LIBERTY.steps()?.into_iter().filter(concerns).collect();
     play(&mut player, report, &steps)?;
     report.step("neutron agent-list", "four alive, no L3 agent", || {
         within(WIRED_MAX, || {

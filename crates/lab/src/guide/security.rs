@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::instances::{Pair, leased};
-use crate::cloud::CONTROLLER;
+use super::instances::{Pair, leased_with};
 use crate::instance::{Instance, ping_in_vain};
 use crate::report::{Report, within, words};
 use crate::site::Site;
@@ -20,14 +19,18 @@ pub fn run(site: &Site, report: &mut Report, pair: &Pair) -> Result<(), String> 
     report.section("Security groups across hosts");
     let target = pair.second.ipv4();
     let mut made = None;
-    report.step("boot vm3 on the controller in a security group of its own", "a lease", || {
-        site.neutron(&["security-group-create", "other", "--tenant-id", &pair.project])?;
-        let more = ["--tenant-id", &pair.project, "--security-group", "other"];
-        let third = Instance::boot_on(site, CONTROLLER, "private", "vm3", &more)?;
-        let said = leased(&third)?;
-        made = Some(third);
-        Ok(said)
-    });
+    report.step(
+        &format!("boot vm3 on {} in a security group of its own", pair.tenancy.near),
+        "a lease",
+        || {
+            site.neutron(&["security-group-create", "other", "--tenant-id", &pair.project])?;
+            let more = ["--tenant-id", &pair.project, "--security-group", "other"];
+            let third = Instance::boot_on(site, pair.tenancy.near, pair.tenancy.network, "vm3", &more)?;
+            let said = leased_with(&third, pair.tenancy.mtu)?;
+            made = Some(third);
+            Ok(said)
+        },
+    );
     let third = made.ok_or("vm3 did not boot")?;
     // ICMP is open to everybody since the floating IP: TCP tells groups apart.
     let lab = site.programs.lab.display();
@@ -56,11 +59,11 @@ pub fn run(site: &Site, report: &mut Report, pair: &Pair) -> Result<(), String> 
         })
     });
     report.step("vm3 tells vm2's neighbour on the other host lies about its address", "no answer", || {
-        let change = |word: &str| {
-            third.host.run(&["ip", "address", word, "172.16.1.222/24", "dev", "eth0"]).map_err(words)
-        };
+        let (free, with_length) = (pair.tenancy.free, format!("{}/24", pair.tenancy.free));
+        let change =
+            |word: &str| third.host.run(&["ip", "address", word, &with_length, "dev", "eth0"]).map_err(words);
         change("add")?;
-        let vain = ping_in_vain(&third.host, &["-I", "172.16.1.222", &target]);
+        let vain = ping_in_vain(&third.host, &["-I", free, &target]);
         change("del")?;
         vain
     });

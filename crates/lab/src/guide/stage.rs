@@ -2,7 +2,7 @@
 //! database yet. What other checks begin with.
 
 use super::play::Player;
-use super::transcript::{self, Act, Step};
+use super::transcript::{Act, LIBERTY, Step};
 use super::{edits, play, site};
 use crate::cloud::Programs;
 use crate::report::{Report, within};
@@ -22,9 +22,9 @@ const AGENTS: usize = 5;
 pub fn run(programs: &Programs, report: &mut Report) -> Result<Site, String> {
     let site = site(programs, report)?;
     {
-        let mut player = Player::new(&site, edits::read("edits.tsv")?)?;
+        let mut player = Player::new(&site, &LIBERTY, edits::read(&LIBERTY, "edits.tsv")?)?;
         site.install(&site.compute)?;
-        let steps: Vec<Step> = transcript::read()?.into_iter().take_while(|step| !looks(step)).collect();
+        let steps: Vec<Step> = LIBERTY.steps()?.into_iter().take_while(|step| !looks(step)).collect();
         play(&mut player, report, &steps)?;
     }
     let done = report.step("neutron agent-list", "five alive", || {

@@ -1,4 +1,4 @@
-//! The guide as data: what is typed where, which files are written, what the guide prints after it.
+//! A guide as data: what is typed where, which files are written, what the guide prints after it.
 
 use std::path::{Path, PathBuf};
 
@@ -34,17 +34,69 @@ pub enum Act {
     },
 }
 
-/// The folder of the guide's data.
-pub fn folder() -> PathBuf {
-    project().join("tests/guides/liberty")
+/// A guide's data.
+#[derive(Debug)]
+pub struct Guide {
+    /// Its folder in `tests/guides`.
+    pub name: &'static str,
+    /// What it types as the other tenant, whoever's variables were set last.
+    pub as_demo: &'static [&'static str],
 }
 
-/// Reads the transcript.
-///
-/// # Errors
-/// It cannot be read, or has a line that is none of its forms.
-pub fn read() -> Result<Vec<Step>, String> {
-    parse(&text(&folder().join("transcript.txt"))?)
+/// Linux bridges and VXLAN on two machines.
+pub const LIBERTY: Guide = Guide {
+    name: "liberty",
+    // The tables show it.
+    as_demo: &[
+        "neutron net-create private",
+        "neutron subnet-create private",
+        "neutron router-create",
+        "neutron router-interface-add",
+        "neutron router-gateway-set",
+    ],
+};
+
+/// Open vSwitch and GRE on three machines.
+pub const JUNO: Guide = Guide { name: "juno", as_demo: &[] };
+
+impl Guide {
+    /// The folder of its data.
+    pub fn folder(&self) -> PathBuf {
+        project().join("tests/guides").join(self.name)
+    }
+
+    /// The steps of its transcript.
+    ///
+    /// # Errors
+    /// It cannot be read, or has a line that is none of its forms.
+    pub fn steps(&self) -> Result<Vec<Step>, String> {
+        parse(&text(&self.folder().join("transcript.txt"))?)
+    }
+
+    /// A file of the guide's, byte for byte.
+    ///
+    /// # Errors
+    /// It has none of that name.
+    pub fn printed(&self, host: &str, path: &str) -> Result<String, String> {
+        text(&self.folder().join(format!("printed/{host}{path}")))
+    }
+
+    /// The rows of a table of tab-separated cells; lines that begin with `#` are remarks.
+    ///
+    /// # Errors
+    /// It cannot be read, or a row has not `cells` cells.
+    pub fn rows(&self, name: &str, cells: usize) -> Result<Vec<Vec<String>>, String> {
+        let text = text(&self.folder().join(name))?;
+        let mut rows = Vec::new();
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let row: Vec<String> = line.split('\t').map(str::to_owned).collect();
+            if row.len() != cells {
+                return Err(format!("{name}: {} cells where {cells} are expected: {line}", row.len()));
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
 }
 
 /// Reads a file of the guide's data.
@@ -53,23 +105,6 @@ pub fn read() -> Result<Vec<Step>, String> {
 /// It cannot be read.
 pub fn text(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// The rows of a table of tab-separated cells; lines that begin with `#` are remarks.
-///
-/// # Errors
-/// It cannot be read, or a row has not `cells` cells.
-pub fn rows(name: &str, cells: usize) -> Result<Vec<Vec<String>>, String> {
-    let mut rows = Vec::new();
-    for line in text(&folder().join(name))?.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
-        let row: Vec<String> = line.split('\t').map(str::to_owned).collect();
-        if row.len() != cells {
-            return Err(format!("{name}: {} cells where {cells} are expected: {line}", row.len()));
-        }
-        rows.push(row);
-    }
-    Ok(rows)
 }
 
 fn parse(text: &str) -> Result<Vec<Step>, String> {
@@ -116,14 +151,17 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_guide_can_be_read() {
-        let steps = read().unwrap();
-        let edits = steps.iter().filter(|step| matches!(step.act, Act::Edit { .. })).count();
-        assert_eq!(edits, 10, "the guide writes ten files");
-        for step in &steps {
-            if let Act::Edit { host, path } = &step.act {
-                assert!(folder().join(format!("printed/{host}{path}")).exists(), "{host} {path}");
+    fn the_guides_can_be_read() {
+        for (guide, files) in [(&LIBERTY, 10), (&JUNO, 14)] {
+            let steps = guide.steps().unwrap();
+            let mut edits = 0;
+            for step in &steps {
+                if let Act::Edit { host, path } = &step.act {
+                    guide.printed(host, path).unwrap();
+                    edits += 1;
+                }
             }
+            assert_eq!(edits, files, "{}", guide.name);
         }
     }
 }

@@ -37,7 +37,12 @@ pub(super) fn parse(file: &str, text: &str) -> (Vec<Assignment>, Vec<Problem>) {
         } else {
             open = false;
             let Some(at_sign) = line.find(['=', ':']) else {
-                problems.push(wrong("neither a section, an assignment nor a comment"));
+                // Guides write it for what a file holds already.
+                let what = match line.trim() {
+                    "..." => "stands for lines that are left out and is none itself, remove it",
+                    _ => "neither a section, an assignment nor a comment",
+                };
+                problems.push(wrong(what));
                 continue;
             };
             let name = line[..at_sign].trim();
