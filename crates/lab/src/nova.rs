@@ -103,7 +103,10 @@ mod tests {
         let text = "[DEFAULT]\nmetadata_proxy_shared_secret = a\n[neutron] \n \nurl = x\n\
                     metadata_proxy_shared_secret = b \n[other]\nmetadata_proxy_shared_secret = c\n";
         assert_eq!(secret(text).as_deref(), Some("b"));
-        assert_eq!(secret("[neutron]\nurl = x\n[neutron]\nmetadata_proxy_shared_secret = d").as_deref(), Some("d"));
+        assert_eq!(
+            secret("[neutron]\nurl = x\n[neutron]\nmetadata_proxy_shared_secret = d").as_deref(),
+            Some("d")
+        );
         assert_eq!(secret("[neutron]\nurl = x\n"), None);
     }
 

@@ -24,8 +24,8 @@ use visit::Visit;
 
 /// Where screenshots are left, from the project's folder.
 pub const PICTURES: &str = "target/horizon";
-/// The Liberty guide's user of a project, and its administrator.
-const PEOPLE: People<'static> = People {
+/// A user of a project and the administrator, as the guides have them.
+pub const PEOPLE: People<'static> = People {
     member: Person { user: "demo", password: "demo", project: "demo" },
     admin: Person { user: "admin", password: "admin", project: "admin" },
 };

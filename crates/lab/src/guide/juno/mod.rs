@@ -45,7 +45,7 @@ fn mended(programs: &Programs, report: &mut Report) -> Result<(), String> {
     let mut player = Player::new(&site, &JUNO, edits)?;
     play(&mut player, report, &JUNO.steps()?)?;
     // The guide's last section; instances come after it, as no Nova could show them.
-    horizon::run(&site, report, horizon::DEMO, &project().join(horizon::PICTURES))?;
+    horizon::run(&site, report, horizon::PEOPLE, &project().join(horizon::PICTURES))?;
     let pair = instances::run(&site, report)?;
     security::run(&site, report, &pair)?;
     metadata::run(&site, report, &pair);
