@@ -1,10 +1,11 @@
 //! Security groups on ports of Open vSwitch, under each firewall, with real packets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
 
 use agent::l2::L2Config;
 use agent::l2::linuxbridge::Wired;
+use expect_test::expect;
 use lab::switch::{Switch, with_a_switch};
 use model::names;
 use serde_json::{Value, json};
@@ -475,6 +476,94 @@ async fn a_crash(switch: Switch, firewall: Firewall) {
     cloud.until("flows are back", |_| events("DELETED") > 0 && events("DELETED") == events("ADDED")).await;
     cloud.until("rules are back", |_| rules() == before).await;
     agent.kill().await;
+}
+
+/// Flows of upstream's agent for the same two ports and rules; `captured/firewall.py` made them.
+const UPSTREAM: &str = include_str!("../captured/firewall.txt");
+
+/// Flows without what does not matter: whose they are, how they go on to another table, and which number a
+/// conjunction has.
+fn essence(flows: &str) -> BTreeSet<String> {
+    let plain = |line: &str| {
+        let line = line.trim_start().split_once(", ").map_or(line, |(_, rest)| rest);
+        let mut out = line.replace("goto_table:", "resubmit(,").replace("resubmit(,,", "resubmit(,");
+        for (before, after) in [("conj_id=", ","), ("conjunction(", ","), ("actions=set_field:", "->reg7")] {
+            let Some((head, tail)) = out.split_once(before) else { continue };
+            let Some((number, tail)) = tail.split_once(after).filter(|(number, _)| number.len() < 12) else {
+                continue;
+            };
+            let odd = number.ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']);
+            out = format!("{head}{before}{}{after}{tail}", if odd { "odd" } else { "even" });
+        }
+        out.replace(')', "")
+    };
+    flows.lines().filter(|line| line.contains("table=")).map(plain).collect()
+}
+
+/// Upstream's flows give way to ours under traffic, and say the same.
+async fn a_takeover(switch: Switch) {
+    let cloud = Lab::new();
+    let config = whole(&switch, Firewall::Flows);
+    let agent = cloud.run(config.clone(), host::Netns::host());
+    two_instances(&cloud, &switch, Firewall::Flows).await;
+    agent.kill().await;
+    let dump = || switch.sh("ovs-ofctl -O OpenFlow14 --no-names --no-stats dump-flows br-int");
+    let ours = dump();
+    let number = |n: u8| switch.sh(&format!("ovs-vsctl get interface {} ofport", names::tap(&port_id(n))));
+    let filters = UPSTREAM.replace("41377", &number(1)).replace("41378", &number(2));
+    let frame = |line: &&str| {
+        let of_filters = |table: &str| table.parse().is_ok_and(|table: u8| table > 62);
+        let table = line.split_once("table=").and_then(|(_, rest)| rest.split_once(','));
+        !line.contains("table=60, priority=9")
+            && !line.contains("table=60, priority=100")
+            && !table.is_some_and(|(table, _)| of_filters(table))
+    };
+    let rest: Vec<&str> = ours.lines().map(str::trim_start).filter(frame).collect();
+    let theirs = format!(
+        "{}\n{filters}",
+        rest.join("\n").replace("cookie=0x6e657574726f6e72", "cookie=0x1d2c3b4a59687766")
+    );
+    std::fs::write(switch.folder.join("theirs"), theirs).unwrap();
+    switch.sh("ovs-ofctl -O OpenFlow14 --bundle replace-flows br-int theirs");
+    let (installed, wanted) = (essence(&dump()), essence(&ours));
+    let difference = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
+        one.difference(other).map(|line| line.clone() + "\n").collect::<String>()
+    };
+    expect![[r#"
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,icmp_type=136,nd_target=fd00::1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,icmp_type=136,nd_target=fe80::f816:3eff:fe00:1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,icmp_type=136,nd_target=fd00::2 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,icmp_type=136,nd_target=fe80::f816:3eff:fe00:2 actions=resubmit(,94
+    "#]].assert_eq(&difference(&installed, &wanted));
+    expect![[r#"
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,icmp_type=136,nd_target=fd00::1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,icmp_type=136,nd_target=fe80::f816:3eff:fe00:1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=131 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fd00::1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fe80::f816:3eff:fe00:1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=143 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,icmp_type=136,nd_target=fd00::2 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,icmp_type=136,nd_target=fe80::f816:3eff:fe00:2 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=131 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fd00::2 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fe80::f816:3eff:fe00:2 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=143 actions=resubmit(,94
+    "#]].assert_eq(&difference(&wanted, &installed));
+    assert!(reaches(&switch, 1, &["10.1.0.2", "fd00::2"]), "under upstream's flows");
+    let flood = [Pings::start(1, "10.1.0.2"), Pings::start(2, "fd00::1")];
+    cloud.server.with(|cloud| cloud.up.clear());
+    let agent = cloud.run(config, host::Netns::host());
+    cloud.up(&port_id(1)).await;
+    let sorted = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    cloud.until("our flows in place of theirs", |_| sorted(&dump()) == sorted(&ours)).await;
+    assert!(reaches(&switch, 1, &["10.1.0.2", "fd00::2"]));
+    assert!(flood.map(Pings::lost).iter().all(|lost| *lost <= 1), "the last may be on its way");
+    agent.kill().await;
+}
+
+#[test]
+fn flows_of_upstreams_agent_are_taken_over() {
+    with_a_switch("filter-takeover", a_takeover);
 }
 
 /// ovs-vswitchd is killed and started again: it has lost all flows, and gets them back.
