@@ -155,12 +155,12 @@ pub trait Rules: Send + Sync {
     fn wants_after(&self, _page: &Page, _row: usize) -> bool {
         false
     }
-    /// After the commit of a create or update: what may not stand in the transaction (port binding).
-    /// Must be safe to run at any time. Answers with the row as it is then, where it changed.
+    /// After the commit of a create or update of some rows: what may not stand in the transaction (port binding).
+    /// Must be safe to run at any time. Answers with the rows that changed, as they are then.
     fn after<'a>(
         &'a self,
         _rq: Rq<'a>,
-        _id: &'a str,
+        _ids: &'a [String],
     ) -> BoxFuture<'a, Result<Option<Page>, crate::fault::Fault>> {
         Box::pin(async { Ok(None) })
     }

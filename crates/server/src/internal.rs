@@ -68,7 +68,7 @@ async fn delete_one(tx: &mut Tx, work: &Work<'_>) -> Result<bool, Stop> {
 async fn settled(rq: Rq<'_>, shape: &Shape, page: Page) -> Result<Option<Body>, Fault> {
     let rules = shape.resource.rules;
     let now = match page.rows.is_empty() {
-        false if rules.wants_after(&page, 0) => rules.after(rq, page.text(0, "id")).await?,
+        false if rules.wants_after(&page, 0) => rules.after(rq, &[page.text(0, "id").to_string()]).await?,
         _ => None,
     };
     let page = now.unwrap_or(page);

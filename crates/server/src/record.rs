@@ -4,6 +4,7 @@
 //! carries [`Page`]s, and single resources become a [`Body`](crate::attr::Body) where a rule reads them.
 
 use crate::attr::Body;
+use crate::db::Val;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -31,9 +32,34 @@ pub struct Page {
     pub names: Arc<[&'static str]>,
     /// One list of cells per row, as long as `names`.
     pub rows: Vec<Vec<Cell>>,
+    /// The query that found these rows, where it costs less than to name them one by one.
+    pub query: Option<Arc<Origin>>,
+}
+
+/// The query that found some rows, to be put into another.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The resource's table.
+    pub table: &'static str,
+    /// What stands behind its FROM: tables and conditions.
+    pub rest: String,
+    /// The conditions' parameters.
+    pub params: Vec<Val>,
+}
+
+impl Origin {
+    /// One column of the resource's table for each of the rows.
+    pub fn column(&self, name: &str) -> String {
+        format!("SELECT {}.{name} FROM {}", self.table, self.rest)
+    }
 }
 
 impl Page {
+    /// Rows that are named one by one.
+    pub fn new(names: Arc<[&'static str]>, rows: Vec<Vec<Cell>>) -> Page {
+        Page { names, rows, query: None }
+    }
+
     /// The place of an attribute in every row.
     pub fn place(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|n| *n == name)

@@ -1,6 +1,7 @@
 //! Rows of declared resources: insert, change, remove, load, each derived from the declarations.
 
 pub(crate) mod known;
+mod list;
 mod plan;
 
 use crate::attr::{Attr, Body, Condition, Fill, Home};
@@ -12,6 +13,7 @@ use crate::record::{Cell, Page};
 use crate::request::Rq;
 use serde_json::Value;
 
+pub use list::{ROWS_PER_STATEMENT_MAX, among, list};
 pub use plan::{Plan, zulu};
 
 /// Which rows, in which order, and which attributes of them.
@@ -181,7 +183,7 @@ pub async fn insert_as(
         }
     }
     if let Some(cells) = cells {
-        let page = Page { names: shape.plan.names.clone(), rows: vec![cells] };
+        let page = Page::new(shape.plan.names.clone(), vec![cells]);
         tx.known.put(who(rq), resource.name, &page);
     }
     if revision > 0 {
@@ -330,92 +332,6 @@ pub async fn delete(_rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> 
     Ok(())
 }
 
-/// Rows with all attributes that the query asks for, whoever asks: visibility is the pipeline's business.
-/// One statement for the rows and one per [`Fill`], however many rows.
-pub async fn list(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, query: &Query) -> Result<Page, Stop> {
-    let shape = shape(rq, resource)?;
-    let (sql, params) = statement(shape, query)?;
-    let rows = tx.all(&sql, &params).await?;
-    let mut page = Page {
-        names: shape.plan.names.clone(),
-        rows: rows.into_iter().map(|row| cells(&shape.plan, row)).collect(),
-    };
-    if page.rows.is_empty() {
-        return Ok(page);
-    }
-    for fill in fills(shape, query.fields.as_deref()) {
-        fill(rq, tx, &mut page).await?;
-    }
-    Ok(page)
-}
-
-/// The functions that fill what is asked for, each once.
-fn fills(shape: &Shape, fields: Option<&[String]>) -> Vec<Fill> {
-    let mut fills: Vec<Fill> = Vec::new();
-    for attr in &shape.attributes {
-        let Home::Filled(fill) = attr.home else { continue };
-        let wanted = fields.is_none_or(|fields| fields.iter().any(|f| f == attr.name));
-        if wanted && !fills.iter().any(|f| std::ptr::fn_addr_eq(*f, fill)) {
-            fills.push(fill);
-        }
-    }
-    fills
-}
-
-fn statement(shape: &Shape, query: &Query) -> Result<(String, Vec<Val>), Stop> {
-    let mut sql = shape.plan.select.clone();
-    let mut params = Vec::new();
-    for (at, condition) in query.wheres.iter().enumerate() {
-        sql.push_str(if at == 0 { " WHERE (" } else { " AND (" });
-        sql.push_str(&condition.sql);
-        sql.push(')');
-        params.extend(condition.params.iter().cloned());
-    }
-    let mut keys = Vec::new();
-    for (name, ascending) in &query.sort {
-        let place = shape
-            .attribute(name)
-            .and_then(|a| plan::place(shape.resource, a))
-            .ok_or_else(|| Stop::Database(format!("{name} is no sort key of {}", shape.resource.name)))?;
-        keys.push(format!("{place} {}", if *ascending { "ASC" } else { "DESC" }));
-    }
-    if keys.is_empty() {
-        keys.push(format!("{}.`id` ASC", shape.resource.table));
-    }
-    sql.push_str(" ORDER BY ");
-    sql.push_str(&keys.join(", "));
-    if let Some(limit) = query.limit {
-        sql.push_str(&format!(" LIMIT {limit}"));
-    }
-    Ok((sql, params))
-}
-
-/// Rows asked for in one statement: databases bound the parameters of a statement.
-pub const ROWS_PER_STATEMENT_MAX: usize = 500;
-
-/// The rows with these ids, in any order, however many; `fields` as in [`Query::fields`].
-pub async fn among(
-    rq: Rq<'_>,
-    tx: &mut Tx,
-    resource: &Resource,
-    ids: &[String],
-    fields: Option<&[String]>,
-) -> Result<Page, Stop> {
-    let mut all = Page { names: shape(rq, resource)?.plan.names.clone(), rows: Vec::new() };
-    if fields.is_none() && tx.known.holds(&who(rq), resource.name, ids) {
-        for id in ids {
-            all.rows.extend(row(rq, tx, resource, id).await?.rows);
-        }
-        return Ok(all);
-    }
-    for ids in ids.chunks(ROWS_PER_STATEMENT_MAX) {
-        let mut query = Query::among(resource, "id", ids);
-        query.fields = fields.map(<[String]>::to_vec);
-        all.rows.extend(list(rq, tx, resource, &query).await?.rows);
-    }
-    Ok(all)
-}
-
 /// Where an attribute stands in a statement (`ports.name`); none for those that are filled.
 pub fn column_of(resource: &Resource, attr: &Attr) -> Option<String> {
     plan::place(resource, attr)
@@ -454,6 +370,13 @@ fn can_fill(shape: &Shape, page: &Page) -> bool {
     let row = page.rows.first().map(Vec::as_slice).unwrap_or_default();
     let keyed = shape.place("standard_attr_id").and_then(|at| row.get(at)) != Some(&Cell::Absent);
     keyed || unsettled(shape, page).is_empty()
+}
+
+/// Takes the rows of a page as known: what is noted of them needs no further statement.
+pub fn remember(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, page: &Page) {
+    for row in &page.rows {
+        tx.known.put(who(rq), resource.name, &Page::new(page.names.clone(), vec![row.clone()]));
+    }
 }
 
 /// The functions that fill what is not known of a page of one row.

@@ -14,11 +14,12 @@ use crate::extension::{Action, Method};
 use crate::fault::Fault;
 use crate::policy::{self, Doing};
 use crate::quota;
-use crate::record::Page;
+use crate::record::{Cell, Page};
 use crate::request::Rq;
 use crate::store::{self, Query};
 use oslo::context::Context;
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// The identity with what policy says it may, by rules that are looked at anew where their files have changed.
 pub fn with_powers(app: &App, ctx: Context) -> Context {
@@ -129,15 +130,20 @@ async fn shown(rq: Rq<'_>, tx: &mut Tx, shape: &Shape, ids: &[String]) -> Result
 
 /// What stands behind the commit of a create or update: `shown`, with the rows that changed since.
 async fn settled(rq: Rq<'_>, shape: &Shape, mut shown: Shown) -> Result<Shown, Fault> {
-    let rules = shape.resource.rules;
-    for row in 0..shown.page.rows.len() {
-        if !rules.wants_after(&shown.page, row) {
-            continue;
-        }
-        let id = shown.page.text(row, "id").to_string();
-        let now = rules.after(rq, &id).await?.and_then(|page| page.rows.into_iter().next());
-        if let (Some(now), Some(old)) = (now, shown.page.rows.get_mut(row)) {
-            *old = now;
+    let (rules, count) = (shape.resource.rules, shown.page.rows.len());
+    let wanting = (0..count).filter(|row| rules.wants_after(&shown.page, *row));
+    let ids: Vec<String> = wanting.map(|row| shown.page.text(row, "id").to_string()).collect();
+    if ids.is_empty() {
+        return Ok(shown);
+    }
+    if let Some(now) = rules.after(rq, &ids).await? {
+        let mut rows: HashMap<String, Vec<Cell>> =
+            now.column("id").into_iter().map(str::to_string).zip(now.rows.clone()).collect();
+        for row in 0..count {
+            let new = rows.remove(shown.page.text(row, "id"));
+            if let (Some(new), Some(old)) = (new, shown.page.rows.get_mut(row)) {
+                *old = new;
+            }
         }
     }
     Ok(shown)

@@ -93,16 +93,16 @@ mod tests {
 
     #[test]
     fn rows_become_json() {
-        let page = Page {
-            names: ["id", "up", "mtu", "extra", "gone"].into(),
-            rows: vec![vec![
+        let page = Page::new(
+            ["id", "up", "mtu", "extra", "gone"].into(),
+            vec![vec![
                 Cell::Text("a\"\\\n\u{1}ä".into()),
                 Cell::Bool(true),
                 Cell::Int(-1),
                 Cell::Json("[1]".into()),
                 Cell::Absent,
             ]],
-        };
+        );
         let json = String::from_utf8(single("network", &page, 0, &[0, 1, 2, 3, 4])).unwrap();
         assert_eq!(
             json,

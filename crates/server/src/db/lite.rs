@@ -109,6 +109,10 @@ pub(super) struct LiteTx {
 }
 
 impl LiteTx {
+    pub(super) fn writes(&self) -> bool {
+        matches!(self.connection, Held::Writer(_))
+    }
+
     pub(super) fn exec(&mut self, sql: &str, params: &[Val]) -> Result<Done, Stop> {
         let connection = self.connection.connection()?;
         let mut statement = connection.prepare_cached(sql).map_err(|e| with_statement(e, sql))?;

@@ -11,6 +11,7 @@ pub mod options;
 pub mod revisions;
 pub mod schema;
 pub mod url;
+mod value;
 mod words;
 
 use crate::fault::Fault;
@@ -22,107 +23,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-/// A value bound to a statement or read from a row.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Val {
-    /// SQL NULL.
-    Null,
-    /// Any integer column, booleans included (0 and 1).
-    Int(i64),
-    /// Text, times and enumerations included.
-    Text(String),
-}
-
-impl From<&str> for Val {
-    fn from(text: &str) -> Val {
-        Val::Text(text.to_string())
-    }
-}
-impl From<String> for Val {
-    fn from(text: String) -> Val {
-        Val::Text(text)
-    }
-}
-impl From<&String> for Val {
-    fn from(text: &String) -> Val {
-        Val::Text(text.clone())
-    }
-}
-impl From<i64> for Val {
-    fn from(number: i64) -> Val {
-        Val::Int(number)
-    }
-}
-impl From<bool> for Val {
-    fn from(flag: bool) -> Val {
-        Val::Int(i64::from(flag))
-    }
-}
-impl<T: Into<Val>> From<Option<T>> for Val {
-    fn from(value: Option<T>) -> Val {
-        value.map_or(Val::Null, Into::into)
-    }
-}
-
-/// The parameters of a statement: `p![id, name, true]`.
-#[macro_export]
-macro_rules! p {
-    ($($value:expr),* $(,)?) => { &[$($crate::db::Val::from($value)),*][..] };
-}
-
-/// One row of an answer; columns are read by position.
-#[derive(Debug, Clone)]
-pub struct Row(pub(crate) Vec<Val>);
-
-impl Row {
-    /// The text in a column; empty where it is NULL or a number.
-    pub fn text(&self, column: usize) -> String {
-        self.opt_text(column).unwrap_or_default()
-    }
-    /// As [`Row::text`], where it stands.
-    pub fn str(&self, column: usize) -> &str {
-        match self.0.get(column) {
-            Some(Val::Text(text)) => text,
-            _ => "",
-        }
-    }
-    /// The text in a column that may be NULL.
-    pub fn opt_text(&self, column: usize) -> Option<String> {
-        match self.0.get(column) {
-            Some(Val::Text(text)) => Some(text.clone()),
-            _ => None,
-        }
-    }
-    /// The integer in a column; 0 where it is NULL or text.
-    pub fn int(&self, column: usize) -> i64 {
-        self.opt_int(column).unwrap_or_default()
-    }
-    /// The integer in a column that may be NULL.
-    pub fn opt_int(&self, column: usize) -> Option<i64> {
-        match self.0.get(column) {
-            Some(Val::Int(number)) => Some(*number),
-            _ => None,
-        }
-    }
-    /// The boolean in a column; NULL is false.
-    pub fn flag(&self, column: usize) -> bool {
-        self.int(column) != 0
-    }
-    /// A column as it came.
-    pub fn value(&self, column: usize) -> Val {
-        self.0.get(column).cloned().unwrap_or(Val::Null)
-    }
-}
-
-/// What a statement did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Done {
-    /// Rows that matched, changed or not.
-    pub affected: u64,
-    /// The key that an insert into a table with an automatic key drew.
-    pub last_id: i64,
-}
 
 /// Why a transaction did not commit.
 #[derive(Debug, Clone, PartialEq)]
@@ -234,12 +134,20 @@ impl Db {
     fn tx(&self, arm: Arm) -> Tx {
         let statements = self.statements.clone();
         let (changes, revised, known) = (Vec::new(), HashSet::new(), Known::default());
-        Tx { arm, statements, changes, revised, known, attempt: 0 }
+        Tx { arm, statements, changes, revised, known, attempt: 0, heard: None }
     }
 
     /// How many statements the store was asked to run since it was opened (BEGIN and COMMIT apart).
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// How often the store was waited for since it was opened, as far as that costs a round trip: not on SQLite.
+    pub fn round_trips(&self) -> u64 {
+        match &self.store {
+            Store::Lite(_) => 0,
+            Store::Maria(maria) => maria.trips(),
+        }
     }
 
     /// Runs `work` in a transaction and commits it; again from the start when the database asks for it.
@@ -336,6 +244,8 @@ pub struct Tx {
     revised: HashSet<(&'static str, String)>,
     /// How often this transaction was tried before.
     attempt: u32,
+    /// Questions about a page that are noted instead of asked ([`Tx::listen`]).
+    heard: Option<Vec<Ask>>,
     /// Rows as they are: read or made in this transaction, until a statement that writes.
     pub(crate) known: Known,
 }
@@ -434,6 +344,28 @@ impl Tx {
         Ok(())
     }
 
+    /// From here to [`Tx::heard`], [`Tx::all_of_page`] only notes what it is asked.
+    pub(crate) fn listen(&mut self) {
+        self.heard = Some(Vec::new());
+    }
+
+    /// What was asked since [`Tx::listen`].
+    pub(crate) fn heard(&mut self) -> Vec<Ask> {
+        self.heard.take().unwrap_or_default()
+    }
+
+    /// All rows of a statement about a page; once, as what was asked ahead is handed over.
+    pub(crate) async fn all_of_page(&mut self, sql: String, params: Vec<Val>) -> Result<Vec<Row>, Stop> {
+        if let Some(heard) = &mut self.heard {
+            heard.push(Ask { sql: sql.into(), params });
+            return Ok(Vec::new());
+        }
+        match self.known.take_answer(&sql, &params) {
+            Some(rows) => Ok(rows),
+            None => self.all(&sql, &params).await,
+        }
+    }
+
     /// Whether this transaction was tried before, and something was in its way: what may be left to the unique keys
     /// at first is to be looked at now.
     pub fn is_again(&self) -> bool {
@@ -483,6 +415,7 @@ impl Tx {
 
 pub use install::{Make, Revision};
 pub use url::Place;
+pub use value::{Done, Row, Val};
 
 /// `?, ?, ?` for `n` parameters of an `IN (…)`.
 pub fn marks(n: usize) -> String {

@@ -1,6 +1,7 @@
 //! The facade against a real SQLite file.
 
 use super::*;
+use crate::p;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 async fn empty() -> (Db, tempdir::Dir) {

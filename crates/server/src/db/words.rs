@@ -45,6 +45,35 @@ impl Tx {
         }
     }
 
+    /// What stands behind a SELECT whose rows are to be kept as they are until the end of the transaction; nothing on SQLite.
+    pub(crate) fn for_update(&self) -> &'static str {
+        match self.arm {
+            Arm::Lite(_) => "",
+            Arm::Maria(_) => "FOR UPDATE",
+        }
+    }
+
+    /// Whether this transaction may write.
+    pub(crate) fn writes(&self) -> bool {
+        match &self.arm {
+            Arm::Lite(lite) => lite.writes(),
+            Arm::Maria(maria) => maria.writes(),
+        }
+    }
+
+    /// About how many rows a table has, or more: what the database knows without counting.
+    pub(crate) async fn rows_at_most_about(&mut self, table: &str) -> Result<usize, Stop> {
+        let row = match self.arm {
+            Arm::Lite(_) => self.opt(&format!("SELECT max(rowid) FROM {table}"), &[]).await?,
+            Arm::Maria(_) => {
+                let sql = "SELECT table_rows FROM information_schema.tables \
+                           WHERE table_schema = DATABASE() AND table_name = ?";
+                self.opt(sql, &[Val::from(table)]).await?
+            }
+        };
+        Ok(row.and_then(|row| usize::try_from(row.int(0)).ok()).unwrap_or_default())
+    }
+
     /// The condition that `column` differs from the value of a `?`: NULL is a value like any other, and a
     /// change of case is a change, although both databases compare without case.
     pub fn differs(&self, column: &str) -> String {

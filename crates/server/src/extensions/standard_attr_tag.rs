@@ -95,15 +95,20 @@ fn fill<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Resu
         };
         let keys: Vec<i64> = page.rows.iter().map(|row| key_of(row, key)).collect();
         let mut tags: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-        for keys in keys.chunks(ROWS_PER_STATEMENT_MAX) {
-            let sql = format!(
-                "SELECT standard_attr_id, tag FROM tags WHERE standard_attr_id IN ({}) ORDER BY tag",
-                marks(keys.len())
-            );
-            let params: Vec<Val> = keys.iter().map(|key| Val::Int(*key)).collect();
-            for row in tx.all(&sql, &params).await? {
-                tags.entry(row.int(0)).or_default().push(row.text(1));
+        let sql = |among: &str| {
+            format!("SELECT standard_attr_id, tag FROM tags WHERE standard_attr_id IN ({among}) ORDER BY tag")
+        };
+        let mut rows = Vec::new();
+        if let Some(own) = &page.query {
+            rows = tx.all_of_page(sql(&own.column("standard_attr_id")), own.params.clone()).await?;
+        } else {
+            for keys in keys.chunks(ROWS_PER_STATEMENT_MAX) {
+                let params: Vec<Val> = keys.iter().map(|key| Val::Int(*key)).collect();
+                rows.extend(tx.all(&sql(&marks(keys.len())), &params).await?);
             }
+        }
+        for row in rows {
+            tags.entry(row.int(0)).or_default().push(row.text(1));
         }
         for (row, key) in page.rows.iter_mut().zip(keys) {
             let json = tags.get(&key).map_or_else(|| "[]".to_string(), |tags| json!(tags).to_string());

@@ -252,14 +252,6 @@ fn numbers(rows: &[Row]) -> BTreeSet<Number> {
     rows.iter().filter_map(|r| r.text(0).parse::<IpAddr>().ok()).map(Number::from).collect()
 }
 
-/// The addresses of a port, in the order in which the API shows them.
-pub async fn addresses(tx: &mut Tx, port: &str) -> Result<Vec<Address>, Stop> {
-    let sql =
-        "SELECT ip_address, subnet_id FROM ipallocations WHERE port_id = ? ORDER BY ip_address, subnet_id";
-    let rows = tx.all(sql, p![port]).await?;
-    Ok(rows.iter().map(|r| Address { ip_address: r.text(0), subnet_id: r.text(1) }).collect())
-}
-
 /// Gives addresses back.
 pub async fn give_back(rq: Rq<'_>, tx: &mut Tx, port: &str, addresses: &[Address]) -> Result<(), Stop> {
     tx.known.unsettle("port", port, OF_ADDRESSES);

@@ -17,6 +17,10 @@ use crate::resources::port::PORT;
 use crate::resources::port::binding::{self, Binding, FAILED, UNBOUND};
 use crate::store;
 use serde_json::Value;
+use std::collections::HashMap;
+
+/// Ports that are bound in one transaction.
+const PORTS_PER_TRANSACTION_MAX: usize = 100;
 
 /// Attempts to store a binding that somebody else keeps changing.
 const ATTEMPTS_MAX: u32 = 10;
@@ -41,39 +45,90 @@ enum Decision {
 /// Binds a port where it names a host and is not bound; does nothing otherwise, so it is safe at any time.
 /// Answers with the port as it is then, where there was anything to do.
 pub async fn bind(rq: Rq<'_>, port: &str) -> Result<Option<Page>, Stop> {
+    bind_all(rq, &[port.to_string()]).await
+}
+
+/// As [`bind`], for some ports: those of one transaction together.
+pub async fn bind_all(rq: Rq<'_>, ports: &[String]) -> Result<Option<Page>, Stop> {
+    let mut bound: Option<Page> = None;
+    for ports in ports.chunks(PORTS_PER_TRANSACTION_MAX) {
+        if let Some(page) = bind_some(rq, ports).await? {
+            match &mut bound {
+                Some(bound) => bound.rows.extend(page.rows),
+                none => *none = Some(page),
+            }
+        }
+    }
+    Ok(bound)
+}
+
+async fn bind_some(rq: Rq<'_>, ports: &[String]) -> Result<Option<Page>, Stop> {
+    let (mut open, mut bound) = (ports.to_vec(), None::<Page>);
     for _ in 0..ATTEMPTS_MAX {
         let waiting = {
             let mut tx = rq.app.db.read().await?;
-            waiting(rq, &mut tx, port).await?
+            waiting(rq, &mut tx, &open).await?
         };
-        let Some(waiting) = waiting else { return Ok(None) };
-        let decision = decide(&waiting);
-        if let Decision::Failed { reasons } = &decision {
-            let (host, vnic) = (&waiting.binding.host, &waiting.binding.vnic_type);
-            tracing::warn!(port, host, vnic, "the port could not be bound: {}", reasons.join("; "));
-            if waiting.binding.vif_type == FAILED {
-                return Ok(None);
-            }
+        let decided: Vec<(Waiting, Decision)> =
+            waiting.into_iter().map(|waiting| (decide(&waiting), waiting)).filter_map(news).collect();
+        if decided.is_empty() {
+            return Ok(bound);
         }
-        let commit = Commit { rq, waiting: &waiting, decision: &decision };
-        if let Some(bound) = rq.app.write(store_decision, &commit).await? {
-            return Ok(Some(bound));
+        let commit = Commit { rq, decided: &decided };
+        let (page, changed) = rq.app.write(store_decisions, &commit).await?;
+        match &mut bound {
+            Some(bound) => bound.rows.extend(page.rows),
+            none => *none = Some(page).filter(|page| !page.rows.is_empty()),
         }
+        if changed.is_empty() {
+            return Ok(bound);
+        }
+        open = changed;
     }
-    tracing::warn!(port, "the port's binding kept changing while it was decided");
-    Ok(None)
+    tracing::warn!(ports = open.join(", "), "bindings of ports kept changing while they were decided");
+    Ok(bound)
 }
 
-async fn waiting(rq: Rq<'_>, tx: &mut Tx, port: &str) -> Result<Option<Waiting>, Stop> {
-    let Some((binding, network)) = binding::with_network(tx, port).await? else { return Ok(None) };
-    if binding.host.is_empty() || ![UNBOUND, FAILED].contains(&binding.vif_type.as_str()) {
-        return Ok(None);
+/// A decision that has to be stored; that a port could not be bound is told, and stored once.
+fn news((decision, waiting): (Decision, Waiting)) -> Option<(Waiting, Decision)> {
+    if let Decision::Failed { reasons } = &decision {
+        let (port, host, vnic) = (&waiting.port, &waiting.binding.host, &waiting.binding.vnic_type);
+        tracing::warn!(port, host, vnic, "the port could not be bound: {}", reasons.join("; "));
+        if waiting.binding.vif_type == FAILED {
+            return None;
+        }
     }
-    let segments = segments::of(tx, &network).await?;
-    if segments.is_empty() {
-        return Ok(None);
+    Some((waiting, decision))
+}
+
+/// Those of some ports that wait to be bound.
+async fn waiting(rq: Rq<'_>, tx: &mut Tx, ports: &[String]) -> Result<Vec<Waiting>, Stop> {
+    let mut segments: HashMap<String, Vec<Segment>> = HashMap::new();
+    let mut agents: HashMap<String, Vec<(Mechanism, Option<Agent>)>> = HashMap::new();
+    let mut all = Vec::new();
+    for (port, binding, network) in binding::with_networks(tx, ports).await? {
+        if binding.host.is_empty() || ![UNBOUND, FAILED].contains(&binding.vif_type.as_str()) {
+            continue;
+        }
+        if !segments.contains_key(&network) {
+            segments.insert(network.clone(), segments::of(tx, &network).await?);
+        }
+        let segments = segments.get(&network).cloned().unwrap_or_default();
+        if segments.is_empty() {
+            continue;
+        }
+        if !agents.contains_key(&binding.host) {
+            agents.insert(binding.host.clone(), usable(rq, tx, &binding.host).await?);
+        }
+        let agents = agents.get(&binding.host).cloned().unwrap_or_default();
+        all.push(Waiting { port, binding, segments, agents });
     }
-    let there = agents::list(tx, None, Some(&binding.host)).await?;
+    Ok(all)
+}
+
+/// The agents of a host that each mechanism driver could use.
+async fn usable(rq: Rq<'_>, tx: &mut Tx, host: &str) -> Result<Vec<(Mechanism, Option<Agent>)>, Stop> {
+    let there = agents::list(tx, None, Some(host)).await?;
     let (now, down) = ((rq.app.clock)(), rq.app.agents.agent_down_time);
     let mut found = Vec::new();
     for mechanism in &rq.app.ml2.mechanisms {
@@ -83,7 +138,7 @@ async fn waiting(rq: Rq<'_>, tx: &mut Tx, port: &str) -> Result<Option<Waiting>,
             agent.map(|a| Agent { alive: a.alive(now, down), configurations: a.configurations.clone() });
         found.push((*mechanism, agent));
     }
-    Ok(Some(Waiting { port: port.to_string(), binding, segments, agents: found }))
+    Ok(found)
 }
 
 /// The first driver whose agent on the host is alive and can wire a segment. Pure.
@@ -124,13 +179,36 @@ fn describe(segment: &Wanted) -> String {
 
 struct Commit<'a> {
     rq: Rq<'a>,
-    waiting: &'a Waiting,
-    decision: &'a Decision,
+    decided: &'a [(Waiting, Decision)],
 }
 
-/// Stores a decision, and answers with the port as it is then; none when the binding has changed since.
-async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<Option<Page>, Stop> {
-    let Commit { rq, waiting, decision } = *commit;
+/// Stores decisions, and answers with the ports as they are then, and with those whose binding has changed since.
+async fn store_decisions(tx: &mut Tx, commit: &Commit<'_>) -> Result<(Page, Vec<String>), Stop> {
+    let Commit { rq, decided } = *commit;
+    let ids: Vec<String> = decided.iter().map(|(waiting, _)| waiting.port.clone()).collect();
+    let now = binding::locked(tx, &ids).await?;
+    let stands = |waiting: &Waiting| now.get(&waiting.port) == Some(&waiting.binding);
+    let (still, changed): (Vec<_>, Vec<_>) = decided.iter().partition(|(waiting, _)| stands(waiting));
+    let changed = changed.into_iter().map(|(waiting, _)| waiting.port.clone()).collect();
+    let ids: Vec<String> = still.iter().map(|(waiting, _)| waiting.port.clone()).collect();
+    let mut page = store::among(rq, tx, &PORT, &ids, None).await?;
+    let before: HashMap<String, Body> =
+        (0..page.rows.len()).map(|row| (page.text(row, "id").to_string(), page.body(row))).collect();
+    store::remember(rq, tx, &PORT, &page);
+    page.rows.clear();
+    for (waiting, decision) in still {
+        store_decision(rq, tx, waiting, decision).await?;
+        let port = waiting.port.as_str();
+        let bound = store::row(rq, tx, &PORT, port).await?;
+        let after: Option<Body> = (!bound.rows.is_empty()).then(|| bound.body(0));
+        let before = before.get(port).cloned();
+        tx.announce(Change { resource: "port", verb: Verb::Updated, id: port.to_string(), before, after });
+        page.rows.extend(bound.rows);
+    }
+    Ok((page, changed))
+}
+
+async fn store_decision(rq: Rq<'_>, tx: &mut Tx, waiting: &Waiting, decision: &Decision) -> Result<(), Stop> {
     let (port, old) = (waiting.port.as_str(), &waiting.binding);
     let (vif_type, details) = match decision {
         Decision::Failed { .. } => (FAILED, String::new()),
@@ -142,12 +220,8 @@ async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<Option<Page>
             (driver.vif_type(), Value::Object(details.unwrap_or_default()).to_string())
         }
     };
-    let before = store::get(rq, tx, &PORT, port).await?;
-    let sql = "UPDATE ml2_port_bindings SET vif_type = ?, vif_details = ? WHERE port_id = ? AND host = ? AND vif_type = ? AND vnic_type = ? AND profile = ? AND status = 'ACTIVE'";
-    let params = p![vif_type, &details, port, &old.host, &old.vif_type, &old.vnic_type, &old.profile];
-    if tx.exec_noted(sql, params).await?.affected == 0 {
-        return Ok(None);
-    }
+    let sql = "UPDATE ml2_port_bindings SET vif_type = ?, vif_details = ? WHERE port_id = ? AND host = ?";
+    tx.queue_noted(sql, p![vif_type, &details, port, &old.host]).await?;
     let sql = "DELETE FROM ml2_port_binding_levels WHERE port_id = ? AND host = ?";
     tx.queue_noted(sql, p![port, &old.host]).await?;
     let mut drivers = Vec::new();
@@ -163,10 +237,7 @@ async fn store_decision(tx: &mut Tx, commit: &Commit<'_>) -> Result<Option<Page>
     let now = rq.app.now();
     tx.queue_noted(sql, p![&now, port]).await?;
     tx.known.touched("port", port, 2, &store::zulu(&now));
-    let page = store::row(rq, tx, &PORT, port).await?;
-    let after: Option<Body> = (!page.rows.is_empty()).then(|| page.body(0));
-    tx.announce(Change { resource: "port", verb: Verb::Updated, id: port.to_string(), before, after });
-    Ok(Some(page))
+    Ok(())
 }
 
 #[cfg(test)]

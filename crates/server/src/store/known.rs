@@ -63,6 +63,12 @@ impl Known {
         }
     }
 
+    /// Hands over what a statement answered; it is forgotten here.
+    pub(crate) fn take_answer(&mut self, sql: &str, params: &[Val]) -> Option<Vec<Row>> {
+        let at = self.answers.iter().position(|known| known.0 == sql && known.1 == params)?;
+        Some(self.answers.swap_remove(at).2)
+    }
+
     /// Forgets what a statement answered.
     pub(crate) fn unanswered(&mut self, sql: &str, params: &[Val]) {
         self.answers.retain(|known| known.0 != sql || known.1 != params);
@@ -90,7 +96,7 @@ impl Known {
         let is = |entry: &Entry| entry.is(resource, id) && entry.who == *who;
         let at = self.rows.iter().rposition(is)?;
         let entry = self.rows.remove(at);
-        Some(Page { names: entry.names, rows: vec![entry.cells] })
+        Some(Page::new(entry.names, vec![entry.cells]))
     }
 
     /// Says what an attribute of a row is now. Nothing happens where the row is not known.
@@ -142,7 +148,7 @@ mod tests {
         let names: Arc<[&'static str]> = ["id", "name", "revision_number", "tags"].into();
         let id = Cell::Text("x1".into());
         let cells = vec![id.clone(), Cell::Text("a".into()), Cell::Int(3), Cell::Json("[]".into())];
-        let page = Page { names, rows: vec![cells] };
+        let page = Page::new(names, vec![cells]);
         let mut known = Known::default();
         known.put(who.clone(), "port", &page);
         known.note("port", "X1", "name", Cell::Text("b".into()));

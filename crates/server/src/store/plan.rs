@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub struct Plan {
     /// `SELECT … FROM … LEFT JOIN …`, without conditions.
     pub(super) select: String,
+    /// What stands behind its FROM: the resource's table and those joined.
+    pub(super) from: String,
     /// One per attribute, in their order.
     pub(super) reads: Vec<Read>,
     /// The attributes' names, in their order.
@@ -39,7 +41,8 @@ pub(super) enum Read {
 
 impl Plan {
     pub(crate) fn of(resource: &Resource, attributes: &[&'static Attr]) -> Result<Plan, String> {
-        let mut plan = Plan { select: String::new(), reads: Vec::new(), names: [].into(), sides: Vec::new() };
+        let (select, from) = (String::new(), String::new());
+        let mut plan = Plan { select, from, reads: Vec::new(), names: [].into(), sides: Vec::new() };
         plan.names = attributes.iter().map(|a| a.name).collect();
         if resource.table.is_empty() {
             return Ok(plan);
@@ -50,18 +53,24 @@ impl Plan {
             let read = plan.read(resource, attr)?;
             plan.reads.push(read);
         }
-        let mut select = format!("SELECT {} FROM {}", columns.join(", "), resource.table);
+        let mut from = resource.table.to_string();
         if resource.standard {
-            select.push_str(&format!(
+            from.push_str(&format!(
                 " JOIN standardattributes ON standardattributes.id = {}.standard_attr_id",
                 resource.table
             ));
         }
         for Side { table, key } in &plan.sides {
-            select.push_str(&format!(" LEFT JOIN {table} ON {table}.`{key}` = {}.id", resource.table));
+            from.push_str(&format!(" LEFT JOIN {table} ON {table}.`{key}` = {}.id", resource.table));
         }
-        plan.select = select;
+        plan.select = format!("SELECT {} FROM {from}", columns.join(", "));
+        plan.from = from;
         Ok(plan)
+    }
+
+    /// Whether a condition looks at a table that is joined to the resource's own.
+    pub(super) fn joins_in(&self, condition: &str) -> bool {
+        condition.contains("standardattributes.") || self.sides.iter().any(|s| condition.contains(s.table))
     }
 
     fn read(&mut self, resource: &Resource, attr: &Attr) -> Result<Read, String> {

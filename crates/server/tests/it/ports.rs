@@ -141,6 +141,37 @@ async fn ports_make_their_own_addresses_where_subnets_say_so() {
     assert_eq!(left.await.unwrap().len(), 0);
 }
 
+/// Long lists ask for what belongs to their rows by the query that found them.
+#[tokio::test]
+async fn a_long_list_shows_of_each_port_what_the_port_shows() {
+    let served = Served::start().await;
+    let net = network(&served).await;
+    subnet(&served, &net, "10.0.0.0/24", json!({})).await;
+    let options = json!([{"opt_name": "mtu", "opt_value": "1400"}, {"opt_name": "a", "opt_value": "b"}]);
+    let pairs = json!([{"ip_address": "10.9.0.0/24"}]);
+    let more = json!({"network_id": net, "extra_dhcp_opts": options, "allowed_address_pairs": pairs});
+    let few = json!({"network_id": net, "fixed_ips": [], "name": "few"});
+    let many = [vec![json!({"network_id": net}); 90], vec![more, few]].concat();
+    let (status, made) = served.ask("p", "POST", "ports", json!({"ports": many})).await;
+    assert_eq!(status, 201, "{made}");
+    let tagged = format!("ports/{}/tags", made["ports"][7]["id"].as_str().unwrap());
+    served.ask("p", "PUT", &tagged, json!({"tags": ["b", "a"]})).await;
+    let mut seen = 0;
+    for who in ["p", "admin"] {
+        for path in ["ports", "ports?tags=a,b", "ports?status=DOWN&sort_key=mac_address&sort_dir=asc"] {
+            let (_, all) = served.ask(who, "GET", path, Value::Null).await;
+            for (at, listed) in all["ports"].as_array().unwrap().iter().enumerate() {
+                seen += 1;
+                if at % 9 == 0 || listed["name"] == "few" || listed["extra_dhcp_opts"] != json!([]) {
+                    let one = format!("ports/{}", listed["id"].as_str().unwrap());
+                    assert_eq!(*listed, served.ask(who, "GET", &one, Value::Null).await.1["port"], "{path}");
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 2 * (92 + 1 + 92));
+}
+
 async fn report(served: &Served, host: &str, configurations: Value) {
     let mut tx = served.app.db.begin().await.unwrap();
     let now = served.app.now();

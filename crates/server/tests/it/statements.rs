@@ -92,17 +92,20 @@ async fn what_networks_and_ports_cost() {
     c.ask("port: delete", "admin", "DELETE", &path, Value::Null).await;
     let bound = json!({"network_id": net, "binding:host_id": "one", "device_owner": "compute:nova"});
     c.make("port: create bound", "admin", "ports", json!({"port": bound})).await;
+    let many = json!({"ports": vec![bound; 10]});
+    c.ask("port: create 10 bound in bulk", "admin", "POST", "ports", many).await;
     expect_test::expect![[r#"
         network: create: 22
         network: first of a project: 53
-        port: bind: 30
+        port: bind: 31
         port: change nothing: 10
         port: create: 11
+        port: create 10 bound in bulk: 146
         port: create 10 in bulk: 74
         port: create 30 in bulk: 214
         port: create as admin: 41
-        port: create bound: 28
-        port: delete: 14
+        port: create bound: 29
+        port: delete: 13
         port: first of a subnet: 13
         port: list of 43: 8
         port: list of 43 as member: 9
@@ -112,6 +115,33 @@ async fn what_networks_and_ports_cost() {
         subnet: create: 28
     "#]]
     .assert_eq(&c.told());
+}
+
+/// What is waited for costs more than what is sent together.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ports_wait_for_on_mariadb() {
+    if !crate::mariadb::wanted() {
+        return;
+    }
+    let c = Counted::start().await;
+    let net = c.served.ask("p", "POST", "networks", json!({"network": {"name": "a"}})).await.1;
+    let net = &net["network"]["id"];
+    let subnet = json!({"network_id": net, "cidr": "10.0.0.0/16", "ip_version": 4});
+    c.served.ask("p", "POST", "subnets", json!({"subnet": subnet})).await;
+    let mut told = String::new();
+    for (name, count) in [("first", 1), ("one", 1), ("many", 50)] {
+        let before = c.served.app.db.round_trips();
+        let many = json!({"ports": vec![json!({"network_id": net}); count]});
+        let (status, answer) = c.served.ask("p", "POST", "ports", many).await;
+        assert_eq!(status, 201, "{answer}");
+        told += &format!("{name}: {}\n", c.served.app.db.round_trips() - before);
+    }
+    expect_test::expect![[r#"
+        first: 5
+        one: 2
+        many: 2
+    "#]]
+    .assert_eq(&told);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +170,7 @@ async fn what_routers_and_floating_ips_cost() {
     expect_test::expect![[r#"
         floating IP: associate: 15
         floating IP: create: 18
-        floating IP: delete: 20
+        floating IP: delete: 19
         network: create: 22
         network: create external: 55
         port: create: 11

@@ -14,6 +14,7 @@ use super::url::{Server, Tls};
 use super::{Stop, Val};
 use mysql_async::prelude::Queryable;
 use mysql_async::{ClientIdentity, Conn, Opts, OptsBuilder, SslOpts};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -47,6 +48,8 @@ struct Pool {
     limits: Limits,
     idle: Mutex<Idle>,
     free: Arc<Semaphore>,
+    /// How often an answer was waited for.
+    trips: AtomicU64,
 }
 
 /// Connections that wait for work, the one used last at the end.
@@ -76,7 +79,13 @@ impl Maria {
     pub(super) fn new(server: Server, limits: Limits) -> Maria {
         let opts = opts(&server);
         let free = Arc::new(Semaphore::new(limits.connections_max()));
-        Maria(Arc::new(Pool { server, opts, limits, idle: Mutex::new(Idle::default()), free }))
+        let (idle, trips) = (Mutex::new(Idle::default()), AtomicU64::new(0));
+        Maria(Arc::new(Pool { server, opts, limits, idle, free, trips }))
+    }
+
+    /// How often an answer of the server was waited for.
+    pub(super) fn trips(&self) -> u64 {
+        self.0.trips.load(Ordering::Relaxed)
     }
 
     /// A transaction; nothing is sent before its first statement.

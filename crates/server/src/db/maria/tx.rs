@@ -6,6 +6,7 @@ use mysql_async::consts::ColumnType;
 use mysql_async::prelude::{Protocol, Queryable};
 use mysql_async::{Params, QueryResult, Value};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Statements with more values than this are one of a kind (`IN` lists): preparing them would only push others out.
@@ -140,6 +141,7 @@ impl MariaTx {
     async fn send(&mut self, statement: Statement<'_>) -> Result<Answer, Stop> {
         let open = self.open.as_mut().ok_or_else(|| Stop::Lost("the transaction is over".into()))?;
         self.waiting = true;
+        self.pool.trips.fetch_add(1, Ordering::Relaxed);
         let answer = match statement {
             Statement::Text(script) => match open.conn.query_iter(script).await {
                 Ok(result) => gather(result).await,

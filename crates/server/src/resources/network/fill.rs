@@ -4,7 +4,7 @@ use crate::attr::Fill;
 use crate::db::{Row, Stop, Tx};
 use crate::record::{Cell, Page};
 use crate::request::Rq;
-use crate::resources::rows::{among, by_first, fill, ids, texts};
+use crate::resources::rows::{by_first, fill, of_page, texts};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ const _: [Fill; 7] = [subnets, shared, provider, external, dns_domain, zone_hint
 pub(super) fn subnets<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT network_id, id FROM subnets WHERE network_id";
-        let rows = by_first(among(tx, sql, &ids(page), "ORDER BY id").await?);
+        let rows = by_first(of_page(tx, sql, page, "ORDER BY id").await?);
         fill(page, "subnets", &rows, |_, own| texts(own, 1));
         Ok(())
     })
@@ -26,7 +26,7 @@ pub(super) fn subnets<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Fill
 pub(super) fn shared<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT object_id, target_project FROM networkrbacs WHERE action = 'access_as_shared' AND object_id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
+        let rows = by_first(of_page(tx, sql, page, "").await?);
         let me = rq.ctx.project_id.as_deref();
         let mine = |row: &Row| row.text(1) == "*" || Some(row.text(1).as_str()) == me;
         fill(page, "shared", &rows, |_, own| Cell::Bool(own.iter().any(mine)));
@@ -37,7 +37,7 @@ pub(super) fn shared<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Fill
 pub(super) fn external<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT network_id FROM externalnetworks WHERE network_id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
+        let rows = by_first(of_page(tx, sql, page, "").await?);
         fill(page, "router:external", &rows, |_, own| Cell::Bool(!own.is_empty()));
         Ok(())
     })
@@ -46,7 +46,7 @@ pub(super) fn external<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Fil
 pub(super) fn dns_domain<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT network_id, dns_domain FROM networkdnsdomains WHERE network_id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
+        let rows = by_first(of_page(tx, sql, page, "").await?);
         let domain = |own: &[Row]| own.first().map(|r| r.text(1)).unwrap_or_default();
         fill(page, "dns_domain", &rows, |_, own| Cell::Text(domain(own)));
         Ok(())
@@ -61,7 +61,7 @@ fn number(row: &Row, column: usize) -> Cell {
 pub(super) fn provider<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT network_id, network_type, physical_network, segmentation_id FROM networksegments WHERE is_dynamic = 0 AND network_id";
-        let rows = by_first(among(tx, sql, &ids(page), "ORDER BY network_id, segment_index").await?);
+        let rows = by_first(of_page(tx, sql, page, "ORDER BY network_id, segment_index").await?);
         let single = |own: &[Row], cell: &dyn Fn(&Row) -> Cell| match own {
             [] => Cell::Null,
             [one] => cell(one),
@@ -87,7 +87,7 @@ pub(super) fn provider<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Fil
 pub(super) fn zone_hints<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT id, availability_zone_hints FROM networks WHERE availability_zone_hints IS NOT NULL AND id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
+        let rows = by_first(of_page(tx, sql, page, "").await?);
         let hints = |own: &[Row]| own.first().map(|r| r.text(1)).filter(|t| t.starts_with('['));
         fill(page, "availability_zone_hints", &rows, |_, own| {
             Cell::Json(hints(own).unwrap_or_else(|| "[]".into()))
@@ -99,7 +99,7 @@ pub(super) fn zone_hints<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> F
 pub(super) fn zones<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT b.network_id, a.availability_zone FROM networkdhcpagentbindings AS b JOIN agents AS a ON a.id = b.dhcp_agent_id WHERE a.availability_zone IS NOT NULL AND b.network_id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
+        let rows = by_first(of_page(tx, sql, page, "").await?);
         fill(page, "availability_zones", &rows, |_, own| {
             let zones: BTreeSet<String> = own.iter().map(|r| r.text(1)).collect();
             Cell::Json(json!(zones).to_string())

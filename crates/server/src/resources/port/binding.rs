@@ -9,8 +9,9 @@ use crate::p;
 use crate::py;
 use crate::record::Cell;
 use crate::request::Rq;
-use crate::resources::rows::text;
+use crate::resources::rows::{among, text};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// The longest `binding:profile`, in characters of JSON.
 const PROFILE_MAX: usize = 4095;
@@ -39,11 +40,19 @@ pub async fn of(tx: &mut Tx, port: &str) -> Result<Option<Binding>, Stop> {
     Ok(row.map(|r| read(&r)))
 }
 
-/// The binding of a port, and its network.
-pub async fn with_network(tx: &mut Tx, port: &str) -> Result<Option<(Binding, String)>, Stop> {
-    let sql = "SELECT b.host, b.vif_type, b.vnic_type, b.profile, p.network_id FROM ml2_port_bindings AS b JOIN ports AS p ON p.id = b.port_id WHERE b.port_id = ? AND b.status = 'ACTIVE'";
-    let row = tx.opt(sql, p![port]).await?;
-    Ok(row.map(|r| (read(&r), r.text(4))))
+/// The bindings of some ports, with the port before and its network behind each.
+pub async fn with_networks(tx: &mut Tx, ports: &[String]) -> Result<Vec<(String, Binding, String)>, Stop> {
+    let sql = "SELECT b.host, b.vif_type, b.vnic_type, b.profile, b.port_id, p.network_id FROM ml2_port_bindings AS b JOIN ports AS p ON p.id = b.port_id WHERE b.status = 'ACTIVE' AND b.port_id";
+    let rows = among(tx, sql, ports, "").await?;
+    Ok(rows.iter().map(|row| (row.text(4), read(row), row.text(5))).collect())
+}
+
+/// The bindings of some ports by port, kept as they are until the end of the transaction.
+pub async fn locked(tx: &mut Tx, ports: &[String]) -> Result<HashMap<String, Binding>, Stop> {
+    let sql = "SELECT host, vif_type, vnic_type, profile, port_id FROM ml2_port_bindings WHERE status = 'ACTIVE' AND port_id";
+    let tail = format!("ORDER BY port_id {}", tx.for_update());
+    let rows = among(tx, sql, ports, &tail).await?;
+    Ok(rows.iter().map(|row| (row.text(4), read(row))).collect())
 }
 
 fn read(row: &Row) -> Binding {

@@ -1,5 +1,6 @@
 //! Removing ports.
 
+use super::update::addresses;
 use super::{PORT, get};
 use crate::attr::Body;
 use crate::db::{Stop, Tx};
@@ -31,7 +32,7 @@ pub async fn delete_in(rq: Rq<'_>, tx: &mut Tx, id: &str) -> Result<(), Stop> {
 async fn remove(rq: Rq<'_>, tx: &mut Tx, old: &Body) -> Result<(), Stop> {
     let id = text(old, "id");
     floatingip::disassociate(rq, tx, id).await?;
-    let own = take::addresses(tx, id).await?;
+    let own = addresses(old);
     take::give_back(rq, tx, id, &own).await?;
     store::delete(rq, tx, &PORT, id).await?;
     tx.announce(Change {

@@ -8,7 +8,7 @@ use crate::ipam::take::Address;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
 use crate::resources::dns as names;
-use crate::resources::rows::{among, by_first, fill, ids};
+use crate::resources::rows::{by_first, by_first_then, fill, ids, of_page};
 use futures_util::future::BoxFuture;
 
 type Filled<'a> = BoxFuture<'a, Result<(), Stop>>;
@@ -44,10 +44,8 @@ fn objects(rows: &[Row], keys: &[&str]) -> Cell {
 /// `fixed_ips`, and what these addresses are called.
 pub(super) fn addresses<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
-        let own_ids = ids(page);
         let sql = "SELECT port_id, subnet_id, ip_address FROM ipallocations WHERE port_id";
-        let tail = "ORDER BY port_id, ip_address, subnet_id";
-        let addresses = by_first(among(tx, sql, &own_ids, tail).await?);
+        let addresses = by_first_then(of_page(tx, sql, page, "").await?, &[2, 1]);
         fill(page, "fixed_ips", &addresses, |_, own| objects(own, &["subnet_id", "ip_address"]));
         if page.place("dns_name").is_none() {
             return Ok(());
@@ -55,7 +53,8 @@ pub(super) fn addresses<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> F
         // Where names are not managed, none is kept.
         let option = rq.app.ml2.core.dns_domain.as_str();
         let sql = "SELECT port_id, dns_name, current_dns_domain FROM portdnses WHERE port_id";
-        let named = by_first(among(tx, sql, &own_ids, "").await?);
+        let named = by_first(of_page(tx, sql, page, "").await?);
+        let own_ids = if named.is_empty() { Vec::new() } else { ids(page) };
         let row = |at: usize| own_ids.get(at).and_then(|id| named.get(id).first());
         let name = |at: usize| row(at).map(|r| r.str(1)).unwrap_or_default();
         fill(page, "dns_name", &named, |at, _| Cell::Text(name(at).to_string()));
@@ -87,7 +86,7 @@ pub(super) fn note_addresses(rq: Rq<'_>, tx: &mut Tx, port: &str, mut own: Vec<A
 pub(super) fn address_pairs<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT port_id, mac_address, ip_address FROM allowedaddresspairs WHERE port_id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
+        let rows = by_first(of_page(tx, sql, page, "").await?);
         fill(page, "allowed_address_pairs", &rows, |_, own| objects(own, &["mac_address", "ip_address"]));
         Ok(())
     })
@@ -96,7 +95,7 @@ pub(super) fn address_pairs<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -
 pub(super) fn dhcp_options<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT port_id, opt_name, opt_value, ip_version FROM extradhcpopts WHERE port_id";
-        let rows = by_first(among(tx, sql, &ids(page), "ORDER BY port_id, opt_name, ip_version").await?);
+        let rows = by_first(of_page(tx, sql, page, "ORDER BY port_id, opt_name, ip_version").await?);
         fill(page, "extra_dhcp_opts", &rows, |_, own| objects(own, &["opt_name", "opt_value", "ip_version"]));
         Ok(())
     })
@@ -105,7 +104,7 @@ pub(super) fn dhcp_options<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) ->
 pub(super) fn bound<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT b.port_id, b.host, b.vif_type, b.vnic_type, b.profile, b.vif_details, l.level, l.driver FROM ml2_port_bindings AS b LEFT JOIN ml2_port_binding_levels AS l ON l.port_id = b.port_id AND l.host = b.host WHERE b.status = 'ACTIVE' AND b.port_id";
-        let rows = by_first(among(tx, sql, &ids(page), "ORDER BY b.port_id, l.level").await?);
+        let rows = by_first_then(of_page(tx, sql, page, "").await?, &[6]);
         let text = |own: &[Row], column: usize| match own.first() {
             Some(row) => Cell::Text(row.text(column)),
             None => Cell::Absent,

@@ -161,8 +161,8 @@ impl Rules for Ports {
         let named = page.place("binding:host_id").is_none() || !page.text(row, "binding:host_id").is_empty();
         named && (unbound || page.place("binding:vif_type").is_none())
     }
-    fn after<'a>(&'a self, rq: Rq<'a>, id: &'a str) -> BoxFuture<'a, Result<Option<Page>, Fault>> {
-        Box::pin(async move { crate::ml2::bind::bind(rq, id).await.map_err(Stop::into_fault) })
+    fn after<'a>(&'a self, rq: Rq<'a>, ids: &'a [String]) -> BoxFuture<'a, Result<Option<Page>, Fault>> {
+        Box::pin(async move { crate::ml2::bind::bind_all(rq, ids).await.map_err(Stop::into_fault) })
     }
 }
 

@@ -121,7 +121,8 @@ async fn check_mac(
     check_mac_free(tx, text(old, "network_id"), mac).await
 }
 
-fn addresses(port: &Body) -> Vec<take::Address> {
+/// The addresses of a port that was read.
+pub(super) fn addresses(port: &Body) -> Vec<take::Address> {
     let one = |fixed: &Value| {
         let text = |key: &str| fixed.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
         take::Address { ip_address: text("ip_address"), subnet_id: text("subnet_id") }

@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::p;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
-use crate::resources::rows::{self, among, by_first, ids};
+use crate::resources::rows::{self, by_first_then, of_page};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ fn filter(_: Rq<'_>, groups: &[String]) -> Result<Condition, Fault> {
 fn fill<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Result<(), Stop>> {
     Box::pin(async move {
         let sql = "SELECT port_id, security_group_id FROM securitygroupportbindings WHERE port_id";
-        let rows = by_first(among(tx, sql, &ids(page), "ORDER BY port_id, security_group_id").await?);
+        let rows = by_first_then(of_page(tx, sql, page, "").await?, &[1]);
         rows::fill(page, "security_groups", &rows, |_, own| rows::texts(own, 1));
         Ok(())
     })

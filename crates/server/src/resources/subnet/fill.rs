@@ -4,7 +4,7 @@ use crate::attr::Fill;
 use crate::db::{Row, Stop, Tx};
 use crate::record::{Cell, Page};
 use crate::request::Rq;
-use crate::resources::rows::{among, by_first, fill, ids, texts};
+use crate::resources::rows::{by_first, fill, of_page, texts};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub(super) fn pools<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled
     Box::pin(async move {
         // Pools have no order of their own but that of the rows, which upstream shows too.
         let sql = "SELECT subnet_id, first_ip, last_ip FROM ipallocationpools WHERE subnet_id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
+        let rows = by_first(of_page(tx, sql, page, "").await?);
         fill(page, "allocation_pools", &rows, |_, own| {
             let mut own = own.to_vec();
             own.sort_by_key(|r| r.text(1).parse::<std::net::IpAddr>().ok());
@@ -34,7 +34,7 @@ pub(super) fn pools<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled
 pub(super) fn dns_nameservers<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT subnet_id, address FROM dnsnameservers WHERE subnet_id";
-        let rows = by_first(among(tx, sql, &ids(page), "ORDER BY subnet_id, `order`").await?);
+        let rows = by_first(of_page(tx, sql, page, "ORDER BY subnet_id, `order`").await?);
         fill(page, "dns_nameservers", &rows, |_, own| texts(own, 1));
         Ok(())
     })
@@ -43,7 +43,7 @@ pub(super) fn dns_nameservers<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page)
 pub(super) fn host_routes<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT subnet_id, destination, nexthop FROM subnetroutes WHERE subnet_id";
-        let rows = by_first(among(tx, sql, &ids(page), "ORDER BY subnet_id, destination, nexthop").await?);
+        let rows = by_first(of_page(tx, sql, page, "ORDER BY subnet_id, destination, nexthop").await?);
         fill(page, "host_routes", &rows, |_, own| {
             list(own, |r| json!({"destination": r.text(1), "nexthop": r.text(2)}))
         });
@@ -54,7 +54,7 @@ pub(super) fn host_routes<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> 
 pub(super) fn service_types<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT subnet_id, service_type FROM subnet_service_types WHERE subnet_id";
-        let rows = by_first(among(tx, sql, &ids(page), "ORDER BY subnet_id, service_type").await?);
+        let rows = by_first(of_page(tx, sql, page, "ORDER BY subnet_id, service_type").await?);
         fill(page, "service_types", &rows, |_, own| texts(own, 1));
         Ok(())
     })
@@ -63,7 +63,7 @@ pub(super) fn service_types<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -
 pub(super) fn shared<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT s.id, r.target_project FROM subnets AS s JOIN networkrbacs AS r ON r.object_id = s.network_id WHERE r.action = 'access_as_shared' AND s.id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
+        let rows = by_first(of_page(tx, sql, page, "").await?);
         let me = rq.ctx.project_id.as_deref();
         let mine = |row: &Row| row.text(1) == "*" || Some(row.text(1).as_str()) == me;
         fill(page, "shared", &rows, |_, own| Cell::Bool(own.iter().any(mine)));
@@ -74,7 +74,7 @@ pub(super) fn shared<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Fill
 pub(super) fn external<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
     Box::pin(async move {
         let sql = "SELECT s.id FROM subnets AS s JOIN externalnetworks AS e ON e.network_id = s.network_id WHERE s.id";
-        let rows = by_first(among(tx, sql, &ids(page), "").await?);
+        let rows = by_first(of_page(tx, sql, page, "").await?);
         fill(page, "router:external", &rows, |_, own| Cell::Bool(!own.is_empty()));
         Ok(())
     })
