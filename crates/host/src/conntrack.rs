@@ -20,6 +20,8 @@ pub struct Cut {
     pub src: Option<IpAddr>,
     /// Original destination.
     pub dst: Option<IpAddr>,
+    /// Mark of the connection; none = whatever it is.
+    pub mark: Option<u32>,
 }
 
 impl Cut {
@@ -37,6 +39,9 @@ impl Cut {
         }
         if let Some(zone) = self.zone {
             let _ = write!(line, " -w {zone}");
+        }
+        if let Some(mark) = self.mark {
+            let _ = write!(line, " -m {mark}");
         }
         line
     }

@@ -150,6 +150,7 @@ fn connections_are_cut() {
         protocol: Some(1),
         src: None,
         dst: Some(dst.parse().unwrap()),
+        mark: None,
     };
     let cuts = BTreeSet::from([
         cut("127.0.0.2"),
@@ -159,4 +160,16 @@ fn connections_are_cut() {
     conntrack::delete(&ns, &cuts).unwrap();
     let left = exec::run(&ns, "conntrack", &["-L"], "").unwrap();
     assert!(left.contains("dst=127.0.0.1") && !left.contains("dst=127.0.0.2"), "{left}");
+    // Those of a zone that have a mark.
+    for (port, zone, mark) in [("1", "5", "1"), ("2", "5", "0"), ("3", "6", "1")] {
+        let flow = ["-I", "-s", "10.0.0.1", "-d", "10.0.0.2", "-p", "udp", "--dport", "9", "--sport", port];
+        exec::run(&ns, "conntrack", &[&flow[..], &["-t", "600", "-w", zone, "-m", mark]].concat(), "")
+            .unwrap();
+    }
+    let marked =
+        conntrack::Cut { zone: Some(5), protocol: None, dst: None, mark: Some(1), ..cut("10.0.0.2") };
+    conntrack::delete(&ns, &BTreeSet::from([marked])).unwrap();
+    let left = exec::run(&ns, "conntrack", &["-L", "-p", "udp"], "").unwrap();
+    let has = |port: &str| left.contains(&format!("sport={port} dport=9"));
+    assert_eq!(["1", "2", "3"].map(has), [false, true, true], "{left}");
 }

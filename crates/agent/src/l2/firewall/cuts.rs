@@ -46,7 +46,8 @@ pub fn cuts(before: &Security, now: &Security, zones: &Zones) -> BTreeSet<Cut> {
 /// All connections of some addresses.
 fn whole(zone: u16, ips: &[IpAddr], cuts: &mut BTreeSet<Cut>) {
     for ip in ips {
-        let cut = Cut { zone: Some(zone), v6: ip.is_ipv6(), protocol: None, src: None, dst: None };
+        let cut =
+            Cut { zone: Some(zone), v6: ip.is_ipv6(), protocol: None, src: None, dst: None, mark: None };
         cuts.insert(Cut { src: Some(*ip), ..cut.clone() });
         cuts.insert(Cut { dst: Some(*ip), ..cut });
     }
@@ -69,7 +70,7 @@ fn one(
         Direction::Ingress => (remote, Some(ip)),
         Direction::Egress => (Some(ip), remote),
     };
-    cuts.insert(Cut { zone: Some(zone), v6, protocol, src, dst });
+    cuts.insert(Cut { zone: Some(zone), v6, protocol, src, dst, mark: None });
 }
 
 /// Connections with addresses that left the group a rule refers to.

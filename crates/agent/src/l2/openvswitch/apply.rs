@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use host::{Error, Netns, Result};
+use host::{Error, Netns, Result, conntrack};
 use ovs::Remote;
 use ovs::openflow::{Flows, Switch, diff, lasting};
 use ovs::ovsdb::transaction::{Condition, Mutation};
@@ -17,7 +17,7 @@ use super::alarm::Alarm;
 use super::config::OvsConfig;
 use super::desired::{Layout, Port, layout};
 use super::facts::{Facts, WATCHES, facts};
-use super::flows::{Input, adopt, flows, removable};
+use super::flows::{Input, adopt, flows, marked, removable};
 use super::hybrid::Hybrid;
 use super::plan::{PROTOCOLS, Step, plan};
 use super::vlans::{self, LocalVlans};
@@ -43,6 +43,10 @@ pub struct OpenVswitch {
     hybrid: Option<Hybrid>,
     /// What the flows were last made for; they follow from nothing else.
     done: Option<(View, Facts)>,
+    /// Others may have changed them since.
+    stale: bool,
+    /// Where the kernel tracks connections.
+    ns: Netns,
 }
 
 #[derive(Debug)]
@@ -93,7 +97,17 @@ impl OpenVswitch {
         let entered = runtime.enter();
         let alarm = Alarm::set(database.watch(), remote);
         drop(entered);
-        Ok(OpenVswitch { config, runtime, database, alarm, bridges: BTreeMap::new(), hybrid, done: None })
+        Ok(OpenVswitch {
+            config,
+            runtime,
+            database,
+            alarm,
+            bridges: BTreeMap::new(),
+            hybrid,
+            done: None,
+            stale: false,
+            ns: ns.clone(),
+        })
     }
 
     /// Changes when the switch's database does, or ovs-vswitchd was restarted.
@@ -150,7 +164,7 @@ impl OpenVswitch {
     /// Forgets which flows are installed, so that the next [`OpenVswitch::apply`] reads and repairs them.
     pub fn forget(&mut self) {
         self.bridges.values_mut().for_each(|bridge| bridge.installed = None);
-        self.done = None;
+        self.stale = true;
         if let Some(hybrid) = &mut self.hybrid {
             hybrid.forget();
         }
@@ -172,13 +186,8 @@ impl OpenVswitch {
         let steps = plan(&wanted, &before, &self.config);
         self.change(&steps.before, &before)?;
         let now = self.facts()?;
-        if !self.done.as_ref().is_some_and(|(then, facts)| then == view && *facts == now) {
-            let input = Input { view, config: &self.config, facts: &now, vlans: &vlans };
-            self.done = None;
-            for (bridge, desired) in flows(input) {
-                self.install(&bridge, desired)?;
-            }
-            self.done = Some((view.clone(), now.clone()));
+        if self.stale || !self.done.as_ref().is_some_and(|(then, facts)| then == view && *facts == now) {
+            self.install_all(Input { view, config: &self.config.clone(), facts: &now, vlans: &vlans })?;
         }
         if let Some(hybrid) = &mut self.hybrid {
             hybrid.apply(view)?;
@@ -186,6 +195,25 @@ impl OpenVswitch {
         // Only now that its filter guards it may a port be heard.
         self.change(&steps.after, &now)?;
         Ok(Wired { failed: failed(view, &wanted) })
+    }
+
+    fn install_all(&mut self, input: Input<'_>) -> Result<()> {
+        let before = self.done.take();
+        for (bridge, desired) in flows(input) {
+            self.install(&bridge, desired)?;
+        }
+        self.stale = false;
+        let Input { view, config, facts, vlans } = input;
+        // A switch that is no part of the kernel tracks connections itself, and forgets none by their marks.
+        let kernel = config.firewall == Firewall::OpenVswitch && config.ovs.datapath_type == "system";
+        if kernel && before.is_some_and(|(then, _)| then.security != view.security) {
+            // Flows stand whatever becomes of this.
+            if let Err(error) = conntrack::delete(&self.ns, &marked(vlans)) {
+                tracing::warn!(%error, "connections that are allowed again may stay cut");
+            }
+        }
+        self.done = Some((view.clone(), facts.clone()));
+        Ok(())
     }
 
     fn facts(&self) -> Result<Facts> {
@@ -222,7 +250,7 @@ impl OpenVswitch {
             if let Err(error) = self.runtime.block_on(bridge.switch.echo()) {
                 tracing::warn!(bridge = name, %error, "bridge does not answer; its flows are read anew");
                 self.bridges.remove(&name);
-                self.done = None;
+                self.stale = true;
             }
         }
         Ok(())

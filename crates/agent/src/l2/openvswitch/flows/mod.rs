@@ -19,6 +19,7 @@ use super::facts::Facts;
 use super::vlans::LocalVlans;
 use crate::l2::view::{FdbTable, View};
 
+pub use filter::marked;
 pub use tunnel::adopt;
 
 /// Tells our flows from others': the letters "neutronr".

@@ -10,7 +10,7 @@ use ovs::openflow::matching::{eth, ip};
 use ovs::openflow::{Action, Ct, Field, Match, Port, ct_state};
 
 use super::super::{Table, number, table};
-use super::{Guarded, NETWORK, commit, is, track, with_port, zone};
+use super::{Guarded, MARK_INVALID, NETWORK, commit, is, track, with_port, zone};
 use crate::l2::firewall::sources;
 
 /// ICMPv6 that a port may send from its own addresses: multicast listener queries, router and neighbour
@@ -25,8 +25,6 @@ const ROUTER_ADVERTISEMENT: u8 = 134;
 const ICMPV6_INGRESS: [u8; 4] = [130, 134, 135, 136];
 /// Ports of DHCP's clients and servers, by IP version.
 const DHCP: [(Ethertype, u16, u16); 2] = [(Ethertype::V4, 68, 67), (Ethertype::V6, 546, 547)];
-/// On connections that were allowed once and no longer are.
-const MARK_INVALID: u8 = 1;
 
 /// What a port sends.
 pub(super) fn egress(port: &Guarded<'_>, ethertypes: &[u16], out: &mut Table) {

@@ -11,6 +11,7 @@ mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use host::conntrack::Cut;
 use model::Mac;
 use model::l2::{Ethertype, SecuredPort};
 use ovs::openflow::matching::eth;
@@ -18,6 +19,7 @@ use ovs::openflow::{Action, Ct, Field, Match, Port, Subfield, Zone, ct_state};
 
 use super::{Input, Table, number, table};
 use crate::l2::firewall::{open_ports, secured};
+use crate::l2::openvswitch::vlans::LocalVlans;
 
 /// Where the port is.
 const PORT: Field = Field::Reg5;
@@ -25,6 +27,21 @@ const PORT: Field = Field::Reg5;
 const NETWORK: Field = Field::Reg6;
 /// Where the conjunction is.
 const CONJUNCTION: Field = Field::Reg7;
+
+/// On connections that were allowed once and no longer are.
+const MARK_INVALID: u8 = 1;
+
+/// The connections of these networks that were marked as no longer allowed. Forgotten when the rules change, one
+/// that is allowed again begins anew.
+#[must_use]
+pub fn marked(vlans: &LocalVlans) -> BTreeSet<Cut> {
+    let mark = Some(u32::from(MARK_INVALID));
+    let of = |vlan: &u16| {
+        let zone = Some(*vlan);
+        [false, true].map(|v6| Cut { zone, v6, protocol: None, src: None, dst: None, mark })
+    };
+    vlans.values().flat_map(of).collect()
+}
 
 /// A filtered port and where it is.
 #[derive(Debug, Clone, Copy)]
