@@ -195,6 +195,18 @@ fn what_others_change_is_repaired() {
         let tunnels = "ovs-vsctl list-ports br-tun";
         assert_eq!(host.switch.sh(tunnels), "gre-0a090002\npatch-int");
         let before = (host.flows("br-int"), host.flows("br-tun"));
+        // Upstream's agent sets a controller where it takes over, and this one leaves it.
+        let theirs =
+            "for bridge in br-int br-tun; do ovs-vsctl set-controller $bridge tcp:127.0.0.1:6633; done";
+        host.switch.sh(theirs);
+        assert_eq!(before, (host.flows("br-int"), host.flows("br-tun")));
+        host.apply().await;
+        assert_eq!(host.switch.sh("ovs-vsctl get-controller br-int"), "tcp:127.0.0.1:6633");
+        // A bridge that loses it has lost its flows, and gets both back.
+        host.switch.sh("ovs-vsctl del-controller br-int");
+        host.apply().await;
+        assert_eq!(before.0, host.flows("br-int"));
+        assert_eq!(host.switch.sh("ovs-vsctl get-controller br-int"), "unix:neutron-openvswitch-agent.none");
         // A flow gone, one changed, one of another agent, a tag changed, a patch torn.
         host.switch.sh(
             "ovs-ofctl -O OpenFlow14 del-flows br-int table=60; ovs-ofctl -O OpenFlow14 del-flows br-tun; \

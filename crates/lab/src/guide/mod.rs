@@ -124,24 +124,31 @@ pub fn deploy(programs: &Programs) -> Result<Site, String> {
     deployed(programs, None)
 }
 
-/// A server in the place of this project's.
+/// Something that is done to the machines.
+pub type Deed<'a> = &'a dyn Fn(&Site) -> Result<(), String>;
+
+/// What another cloud has in the place of the guide's.
 #[derive(Clone, Copy)]
-pub struct OtherServer<'a> {
-    /// Makes its tables and starts it.
-    pub start: &'a dyn Fn(&Site) -> Result<(), String>,
-    /// What it said last.
+pub struct Change<'a> {
+    /// Done when the controller's files are written and none of its services runs.
+    pub prepare: Deed<'a>,
+    /// Makes the tables of a server in the place of this project's, and starts it.
+    pub server: Option<Deed<'a>>,
+    /// What that server said last.
     pub said: &'a dyn Fn(&Site) -> String,
+    /// Words that stand for others in what is typed and printed.
+    pub words: &'a [(&'a str, &'a str)],
 }
 
-/// As [`deploy`], with another server.
+/// As [`deploy`], with something else in the place of the guide's.
 ///
 /// # Errors
 /// As [`deploy`].
-pub fn deploy_with(programs: &Programs, server: OtherServer<'_>) -> Result<Site, String> {
-    deployed(programs, Some(server))
+pub fn deploy_with(programs: &Programs, change: Change<'_>) -> Result<Site, String> {
+    deployed(programs, Some(change))
 }
 
-fn deployed(programs: &Programs, server: Option<OtherServer<'_>>) -> Result<Site, String> {
+fn deployed(programs: &Programs, change: Option<Change<'_>>) -> Result<Site, String> {
     let site = Site::start(programs.clone())?;
     site.services.user("neutron", "neutron", "service", "admin")?;
     site.services.endpoint("neutron", "network", "http://controller:9696")?;
@@ -150,27 +157,42 @@ fn deployed(programs: &Programs, server: Option<OtherServer<'_>>) -> Result<Site
     // Keystone's client takes seconds for each command: what it does is done already.
     let left_out = ["openstack ", "neutron ext-list", "rpm", "yum --enablerepo", "awk", "grub2"];
     for mut step in LIBERTY.steps()? {
-        if let Act::Typed { line, .. } = &mut step.act {
-            if left_out.iter().any(|start| line.starts_with(start)) {
-                continue;
-            }
-            if let Some(server) = server {
-                if line.contains("neutron-db-manage") {
-                    (server.start)(&site)?;
-                    continue;
-                }
-                // Neutron's own server draws addresses at random.
-                if line.starts_with("neutron router-port-list") {
-                    continue;
-                }
-                *line = line.replace(" neutron-server.service", "");
-            }
+        if matches!(&step.act, Act::Typed { line, .. } if left_out.iter().any(|start| line.starts_with(start)))
+        {
+            continue;
         }
-        let said = || server.map(|server| (server.said)(&site)).unwrap_or_default();
+        if let Some(change) = change
+            && !change.take(&site, &mut step)?
+        {
+            continue;
+        }
+        let said = || change.map(|change| (change.said)(&site)).unwrap_or_default();
         let told = |why| format!("{}: {why}\n{}{}", shown(&step), site.logs(10), said());
         player.take(&step).map_err(told)?;
     }
     Ok(site)
+}
+
+impl Change<'_> {
+    /// Makes a step one of the other cloud's; false if there is nothing left to do.
+    fn take(&self, site: &Site, step: &mut Step) -> Result<bool, String> {
+        let Act::Typed { line, .. } = &mut step.act else { return Ok(true) };
+        let other =
+            |text: &str| self.words.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        *line = other(line);
+        step.printed = step.printed.iter().map(|line| other(line)).collect();
+        let tables = line.contains("neutron-db-manage");
+        if tables {
+            (self.prepare)(site)?;
+        }
+        let Some(server) = self.server else { return Ok(true) };
+        if tables {
+            server(site)?;
+        }
+        *line = line.replace(" neutron-server.service", "");
+        // Neutron's own server draws addresses at random.
+        Ok(!tables && !line.starts_with("neutron router-port-list"))
+    }
 }
 
 /// The guide's first ping, by the address that `router-port-list` prints.

@@ -13,11 +13,11 @@ use crate::users::Users;
 /// All agents together serve two new instances.
 pub(super) fn together(cloud: &Cloud, report: &mut Report, whose: &str, names: &[&str; 2]) {
     report.section(&format!("All together, with {whose}"));
-    let Cloud { site, server, project, .. } = cloud;
+    let Cloud { site, server, wiring, project, .. } = cloud;
     let told = |why: String| format!("{why}\n{}", logs(site, *server));
     let mut made = None;
     report.step("boot an instance on each host", "ports ACTIVE, leases, answers east-west", || {
-        let boot = |name: &str, on: &str| boot(site, *server, name, on, project);
+        let boot = |name: &str, on: &str| boot(site, *server, *wiring, name, on, project);
         let pair = (boot(names[0], CONTROLLER)?, boot(names[1], COMPUTE)?);
         let said = pair.0.ping(&pair.1.ipv4()).map_err(told)?;
         made = Some(pair);

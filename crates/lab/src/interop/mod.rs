@@ -5,12 +5,13 @@
 mod checks;
 mod python;
 mod server;
+mod wiring;
 
 use std::time::Duration;
 
 use crate::chaos::flood::Flood;
 use crate::cloud::{CONTROLLER, INTERNET, Programs};
-use crate::guide::OtherServer;
+use crate::guide::Change;
 use crate::guide::instances::{demo_project, leased};
 use crate::instance::Instance;
 use crate::report::{Report, within, words};
@@ -18,6 +19,7 @@ use crate::site::{COMPUTE, Site};
 use crate::users::Users;
 use python::{AGENTS, Agent, Release, errors, sound};
 use server::Server;
+use wiring::Wiring;
 
 /// How long an agent may take until it has looked at everything.
 const SETTLED_MAX: Duration = Duration::from_secs(90);
@@ -33,33 +35,51 @@ enum Kind {
     Python,
 }
 
-/// One run: whose server, which agents change places on it.
+/// One run: whose server, what the hosts are wired by.
 struct Part {
     title: &'static str,
     server: Server,
+    wiring: Wiring,
 }
 
-const PARTS: [Part; 3] = [
+/// Agents of a cloud: one for wires on each host, and three on the controller.
+const AGENTS_ALIVE: usize = 5;
+
+const PARTS: [Part; 5] = [
     Part {
         title: "Python's agents on this server: the Linux bridge agent of 25.2.3, the others of 29",
         server: Server::Ours,
+        wiring: Wiring::LinuxBridge,
     },
     Part {
         title: "Our Linux bridge agent on the server of Python 25.2.3",
         server: Server::Python(Release::V25),
+        wiring: Wiring::LinuxBridge,
     },
     Part {
         title: "Our DHCP, L3 and metadata agents on the server of Python 29",
         server: Server::Python(Release::V29),
+        wiring: Wiring::LinuxBridge,
+    },
+    Part {
+        title: "Python's Open vSwitch agent of 29 on this server",
+        server: Server::Ours,
+        wiring: Wiring::OpenVswitch,
+    },
+    Part {
+        title: "Our Open vSwitch agent on the server of Python 29",
+        server: Server::Python(Release::V29),
+        wiring: Wiring::OpenVswitch,
     },
 ];
 
 impl Part {
-    /// The agents that change places: a server of Python's is for those of its release.
+    /// The agents that change places: on Linux bridges, a server of Python's is for those of its release.
     fn agents(&self) -> Vec<&'static Agent> {
-        let fits = |agent: &&Agent| match self.server {
-            Server::Ours => true,
-            Server::Python(release) => agent.release == release,
+        let fits = |agent: &&Agent| match (self.wiring, self.server) {
+            (Wiring::LinuxBridge, Server::Ours) => !agent.switches(),
+            (Wiring::LinuxBridge, Server::Python(release)) => !agent.switches() && agent.release == release,
+            (Wiring::OpenVswitch, _) => agent.switches(),
         };
         AGENTS.iter().filter(fits).collect()
     }
@@ -69,6 +89,7 @@ impl Part {
 struct Cloud {
     site: Site,
     server: Server,
+    wiring: Wiring,
     first: Instance,
     second: Instance,
     project: String,
@@ -115,8 +136,10 @@ fn one(part: &Part, programs: &Programs, report: &mut Report) {
             sound(cloud.site.host(agent.on), &agent.python()).map(|()| "none".to_owned())
         });
     }
-    if part.server == Server::Ours {
-        anew(&cloud, report, &AGENTS[0]);
+    if part.server == Server::Ours
+        && let Some(agent) = part.agents().first()
+    {
+        anew(&cloud, report, agent);
     }
     report.section("Ours in the place of Python's, under flood ping");
     for agent in part.agents().into_iter().rev() {
@@ -130,37 +153,42 @@ fn one(part: &Part, programs: &Programs, report: &mut Report) {
 }
 
 fn cloud(part: &Part, programs: &Programs) -> Result<Cloud, String> {
-    let site = match part.server {
-        Server::Ours => crate::guide::deploy(programs)?,
-        Server::Python(release) => {
-            let start = |site: &Site| server::start(site, release);
-            let said = |site: &Site| server::logs(site, release, 40);
-            crate::guide::deploy_with(programs, OtherServer { start: &start, said: &said })?
-        }
+    let Part { server, wiring, .. } = *part;
+    let start = |site: &Site| match server {
+        Server::Ours => Ok(()),
+        Server::Python(release) => server::start(site, release, wiring),
     };
-    python::configure(&site)?;
+    let said = |site: &Site| match server {
+        Server::Ours => String::new(),
+        Server::Python(release) => server::logs(site, release, 40),
+    };
+    let change = Change {
+        prepare: &|site| wiring.prepare(site),
+        server: (server != Server::Ours).then_some(&start),
+        said: &said,
+        words: wiring.words(),
+    };
+    let site = crate::guide::deploy_with(programs, change)?;
+    python::configure(&site, wiring)?;
     let project = demo_project(&site)?;
-    let server = part.server;
-    let boot = |name, on| boot(&site, server, name, on, &project);
+    let boot = |name, on| boot(&site, server, wiring, name, on, &project);
     let (first, second) = (boot("vm1", CONTROLLER)?, boot("vm2", COMPUTE)?);
-    Ok(Cloud { site, server, first, second, project })
+    Ok(Cloud { site, server, wiring, first, second, project })
 }
 
-/// Boots an instance and plugs its tap into the network's bridge, as Nova does: the agents of Python leave the taps
-/// of instances to it.
-fn boot(site: &Site, server: Server, name: &str, on: &str, project: &str) -> Result<Instance, String> {
+/// Boots an instance and plugs its tap in, as Nova does.
+fn boot(
+    site: &Site,
+    server: Server,
+    wiring: Wiring,
+    name: &str,
+    on: &str,
+    project: &str,
+) -> Result<Instance, String> {
     let told = |why: String| format!("{why}\n{}", logs(site, server));
     let network = site.field(&["net-show", "private"], "id")?;
-    let bridge = format!("brq{}", network.chars().take(11).collect::<String>());
-    let plug = |tap: &str| {
-        let line = format!(
-            "test -e /sys/class/net/{bridge} || ip link add {bridge} type bridge; ip link set {bridge} up; \
-             ip link set {tap} master {bridge}"
-        );
-        site.host(on).sh(&line).map(|_| ()).map_err(words)
-    };
     let instance = Instance::boot_on(site, on, "private", name, &["--tenant-id", project]).map_err(told)?;
-    plug(&instance.plug.tap())?;
+    wiring.plug_in(site.host(on), &network, &instance.plug)?;
     leased(&instance).map_err(told)?;
     Ok(instance)
 }
@@ -196,7 +224,7 @@ fn anew(cloud: &Cloud, report: &mut Report, agent: &Agent) {
     report.step(&tries, "whatever is lost is lost by Python's own doing", || {
         let host = cloud.site.host(agent.on);
         let (figures, _) = under_flood(cloud, || {
-            host.end_daemon(&agent.python(), "TERM").map_err(words)?;
+            host.end_daemon(&agent.python(), agent.ends_by()).map_err(words)?;
             python_starts(&cloud.site, agent)
         })?;
         Ok(figures)
@@ -231,7 +259,7 @@ fn take_over(site: &Site, agent: &Agent, to: Kind) -> Result<(), String> {
             sound(host, &agent.python())?;
         }
         Kind::Ours => {
-            host.end_daemon(&agent.python(), "TERM").map_err(words)?;
+            host.end_daemon(&agent.python(), agent.ends_by()).map_err(words)?;
             sound(host, &agent.python())?;
             site.start_unit(host, &format!("{}.service", agent.ours))?;
         }
@@ -260,7 +288,7 @@ fn python_starts(site: &Site, agent: &Agent) -> Result<(), String> {
 fn started(site: &Site, agent: &Agent) -> Result<String, String> {
     let columns = ["id", "binary", "host", "alive"].map(|name| ["-c", name]).concat();
     let out = site.neutron(&[&["agent-list", "-f", "value"], &*columns].concat())?;
-    if out.lines().filter(|line| line.ends_with(":-)")).count() != AGENTS.len() {
+    if out.lines().filter(|line| line.ends_with(":-)")).count() != AGENTS_ALIVE {
         return Err(out);
     }
     let line = out.lines().find(|line| line.contains(&format!(" {} {} ", agent.ours, agent.on)));

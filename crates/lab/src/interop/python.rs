@@ -6,7 +6,9 @@ use crate::cloud::CONTROLLER;
 use crate::daemon::Daemon;
 use crate::host::Host;
 use crate::report::words;
-use crate::site::{COMPUTE, COMPUTE_ADDRESS, CONTROLLER_ADDRESS, Site, project};
+use crate::site::{COMPUTE, Site, project};
+
+use super::wiring::Wiring;
 
 /// What they read on each host.
 const CONF: &str = "/etc/neutron/python.conf";
@@ -103,12 +105,37 @@ pub(super) const AGENTS: &[Agent] = &[
         settled: "Synchronizing state complete",
     },
     Agent { ours: "neutron-l3-agent", on: CONTROLLER, release: Release::V29, settled: "Finished a router" },
+    Agent {
+        ours: SWITCHES,
+        on: COMPUTE,
+        release: Release::V29,
+        settled: "Agent rpc_loop - iteration:2 completed",
+    },
+    Agent {
+        ours: SWITCHES,
+        on: CONTROLLER,
+        release: Release::V29,
+        settled: "Agent rpc_loop - iteration:2 completed",
+    },
 ];
+
+/// The agent of hosts that are wired by Open vSwitch.
+const SWITCHES: &str = "neutron-openvswitch-agent";
 
 impl Agent {
     /// What it is called beside ours.
     pub(super) fn python(&self) -> String {
         format!("python-{}", self.ours)
+    }
+
+    /// Whether it is for hosts that are wired by Open vSwitch.
+    pub(super) fn switches(&self) -> bool {
+        self.ours == SWITCHES
+    }
+
+    /// The signal it is ended by: the one for switches takes more than half a minute to end by itself.
+    pub(super) fn ends_by(&self) -> &'static str {
+        if self.switches() { "KILL" } else { "TERM" }
     }
 
     /// How it is started: as root, so that it needs no helper to become root.
@@ -125,24 +152,20 @@ impl Agent {
 }
 
 /// Writes what they read: the guide's values under today's names.
-pub(super) fn configure(site: &Site) -> Result<(), String> {
+pub(super) fn configure(site: &Site, wiring: Wiring) -> Result<(), String> {
     let secret = value(&site.controller, "/etc/neutron/metadata_agent.ini", "metadata_proxy_shared_secret")?;
-    for (host, address) in [(&*site.controller, CONTROLLER_ADDRESS), (&*site.compute, COMPUTE_ADDRESS)] {
-        let linuxbridge = "/etc/neutron/plugins/ml2/linuxbridge_agent.ini";
-        let mappings = value(host, linuxbridge, "physical_interface_mappings")?;
-        let name = host.name();
+    for host in [&*site.controller, &*site.compute] {
         let conf = format!(
-            "[DEFAULT]\nhost = {name}\nstate_path = /var/lib/neutron\ndebug = true\n\
+            "[DEFAULT]\nhost = {}\nstate_path = /var/lib/neutron\ndebug = true\n\
              transport_url = rabbit://openstack:opst@controller:5672/\n\
              interface_driver = bridge_interface.BridgeInterfaceDriver\n\
              enable_isolated_metadata = true\nnova_metadata_host = controller\n\
              metadata_proxy_shared_secret = {secret}\n\
              [experimental]\nlinuxbridge = true\n\
              [oslo_concurrency]\nlock_path = /var/lib/neutron/lock\n\
-             [agent]\nroot_helper = env\nreport_interval = 5\n\
-             [linux_bridge]\nphysical_interface_mappings = {mappings}\n\
-             [vxlan]\nenable_vxlan = true\nlocal_ip = {address}\nl2_population = true\n\
-             [securitygroup]\nfirewall_driver = iptables\n"
+             [agent]\nroot_helper = env\nreport_interval = 5\n{}",
+            host.name(),
+            wiring.options(host)
         );
         host.write(CONF, &conf).map_err(words)?;
     }
@@ -173,9 +196,12 @@ pub(super) fn sound(host: &Host, daemon: &str) -> Result<(), String> {
 /// # Errors
 /// The lines that are some.
 pub(super) fn errors(log: &str) -> Result<(), String> {
-    // Options are written down as well, and some speak of errors.
-    let bad =
-        |line: &&str| (line.contains(" ERROR ") || line.contains(" CRITICAL ")) && !line.contains(" DEBUG ");
+    // Options are written down as well, and some speak of errors. What is announced may be sent twice.
+    let harmless = [" DEBUG ", "ignoring duplicate message"];
+    let bad = |line: &&str| {
+        (line.contains(" ERROR ") || line.contains(" CRITICAL "))
+            && !harmless.iter().any(|word| line.contains(word))
+    };
     let lines: Vec<&str> = log.lines().filter(bad).take(SHOWN_MAX).collect();
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
 }

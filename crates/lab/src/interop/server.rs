@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::python::{LOG_LINES, Release, sound};
+use super::wiring::Wiring;
 use crate::daemon::Daemon;
 use crate::report::{within, words};
 use crate::site::{Site, project};
@@ -54,10 +55,10 @@ fn processes(release: Release) -> Vec<(&'static str, Vec<String>)> {
 ///
 /// # Errors
 /// It is not installed, or does not answer.
-pub(super) fn start(site: &Site, release: Release) -> Result<(), String> {
+pub(super) fn start(site: &Site, release: Release, wiring: Wiring) -> Result<(), String> {
     release.installed()?;
     let host = &site.controller;
-    host.write(&format!("{FOLDER}/neutron.conf"), &config(release)).map_err(words)?;
+    host.write(&format!("{FOLDER}/neutron.conf"), &config(release, wiring)).map_err(words)?;
     let conf = format!("{FOLDER}/neutron.conf");
     let manage = release.program("neutron-db-manage");
     host.run(&[&manage, "--config-file", &conf, "upgrade", "heads"]).map_err(words)?;
@@ -93,7 +94,7 @@ pub(super) fn undisturbed(site: &Site, release: Release) -> Result<String, Strin
 }
 
 /// The guide's values under today's names.
-fn config(release: Release) -> String {
+fn config(release: Release, wiring: Wiring) -> String {
     let paste = release.folder().join("etc/neutron/api-paste.ini");
     format!(
         "[DEFAULT]\ncore_plugin = ml2\nservice_plugins = router\nauth_strategy = keystone\ndebug = true\n\
@@ -107,9 +108,10 @@ fn config(release: Release) -> String {
          auth_type = password\nproject_domain_id = default\nuser_domain_id = default\nproject_name = service\n\
          username = neutron\npassword = neutron\n\
          [ml2]\ntype_drivers = flat,vlan,vxlan\ntenant_network_types = vxlan\n\
-         mechanism_drivers = linuxbridge,l2population\nextension_drivers = port_security\n\
+         mechanism_drivers = {},l2population\nextension_drivers = port_security\n\
          [ml2_type_flat]\nflat_networks = public\n[ml2_type_vxlan]\nvni_ranges = 1:1000\n\
          [securitygroup]\nenable_security_group = true\nenable_ipset = true\n",
-        paste.display()
+        paste.display(),
+        wiring.mechanism()
     )
 }

@@ -19,7 +19,7 @@ use super::desired::{Layout, Port, layout};
 use super::facts::{Facts, WATCHES, facts};
 use super::flows::{Input, adopt, flows, marked, removable};
 use super::hybrid::Hybrid;
-use super::plan::{PROTOCOLS, Step, plan};
+use super::plan::{CONTROLLER, PROTOCOLS, Step, plan};
 use super::vlans::{self, LocalVlans};
 use crate::l2::config::Firewall;
 use crate::l2::linuxbridge::Wired;
@@ -29,6 +29,9 @@ use crate::l2::view::{FdbMessage, View};
 const INACTIVITY_PROBE: Duration = Duration::from_secs(10);
 /// Longest pause before the database is tried again.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// Longest pause of the switch before it looks for a bridge's controller again, in milliseconds.
+const CONTROLLER_BACKOFF_MS: i64 = 3_600_000;
 
 /// The driver with what it remembers of the switch.
 #[derive(Debug)]
@@ -185,6 +188,10 @@ impl OpenVswitch {
         let wanted = layout(view, &self.config, &before, &vlans);
         let steps = plan(&wanted, &before, &self.config);
         self.change(&steps.before, &before)?;
+        if steps.before.iter().any(|step| matches!(step, Step::MendBridge { lone: true, .. })) {
+            // Its first controller made the switch drop its flows.
+            self.forget();
+        }
         let now = self.facts()?;
         if self.stale || !self.done.as_ref().is_some_and(|(then, facts)| then == view && *facts == now) {
             self.install_all(Input { view, config: &self.config.clone(), facts: &now, vlans: &vlans })?;
@@ -354,8 +361,13 @@ fn transaction(steps: &[Step], facts: &Facts) -> Transaction {
                 let port = add_port(&mut out, name, port);
                 new_ports.entry(bridge.as_str()).or_default().insert(port);
             }
-            Step::MendBridge { id, datapath_type, mac_table_size } => {
+            Step::MendBridge { id, lone, datapath_type, mac_table_size } => {
                 mend_bridge(&mut out, *id, datapath_type, *mac_table_size);
+                if *lone {
+                    let controller = add_controller(&mut out);
+                    let columns = row([("controller", controller.into())]);
+                    out.update("Bridge", &[Condition::uuid(*id)], columns);
+                }
             }
             Step::MendPort { interface, port } => {
                 let columns =
@@ -402,6 +414,16 @@ fn add_port(out: &mut Transaction, name: &str, port: &Port) -> ovs::ovsdb::Atom 
     out.insert("Port", row([("name", name.into()), ("interfaces", interface.into())]))
 }
 
+/// One that is never there, asked for once an hour at most.
+fn add_controller(out: &mut Transaction) -> ovs::ovsdb::Atom {
+    let columns = row([
+        ("target", CONTROLLER.into()),
+        ("connection_mode", "out-of-band".into()),
+        ("max_backoff", CONTROLLER_BACKOFF_MS.into()),
+    ]);
+    out.insert("Controller", columns)
+}
+
 fn add_bridge(
     out: &mut Transaction,
     name: &str,
@@ -409,8 +431,10 @@ fn add_bridge(
     mac_table_size: u32,
     ports: BTreeSet<ovs::ovsdb::Atom>,
 ) {
+    let controller = add_controller(out);
     let bridge = row([
         ("name", name.into()),
+        ("controller", controller.into()),
         ("datapath_type", datapath_type.into()),
         ("fail_mode", "secure".into()),
         ("protocols", Value::set(PROTOCOLS.iter().copied())),

@@ -14,7 +14,7 @@ pub const WATCHES: &[Watch] = &[
     Watch { table: "Open_vSwitch", columns: &["bridges", "cur_cfg", "next_cfg", "datapath_types"] },
     Watch {
         table: "Bridge",
-        columns: &["name", "ports", "datapath_type", "fail_mode", "protocols", "other_config"],
+        columns: &["name", "ports", "datapath_type", "fail_mode", "protocols", "other_config", "controller"],
     },
     Watch { table: "Port", columns: &["name", "interfaces", "tag", "vlan_mode", "trunks", "other_config"] },
     Watch { table: "Interface", columns: &["name", "type", "ofport", "options", "external_ids", "error"] },
@@ -41,6 +41,8 @@ pub struct Bridge {
     pub datapath_type: String,
     /// Without a controller it does only what its flows say.
     pub secure: bool,
+    /// It has a controller, if only one that is never there.
+    pub controlled: bool,
     /// `OpenFlow13` …; none: all that the switch knows.
     pub protocols: BTreeSet<String>,
     /// `mac-table-size` …
@@ -105,6 +107,7 @@ fn bridge(copy: &Replica, id: Uuid, row: &Row) -> Bridge {
         id,
         datapath_type: text(row, "datapath_type").to_owned(),
         secure: text(row, "fail_mode") == "secure",
+        controlled: row.get("controller").is_some_and(|all| all.uuids().next().is_some()),
         protocols: row.get("protocols").into_iter().flat_map(Value::texts).map(str::to_owned).collect(),
         other_config: pairs(row, "other_config"),
         ports: ports.collect(),

@@ -13,6 +13,12 @@ use super::facts::Facts;
 /// The versions of OpenFlow that a bridge must speak: 1.0 for ovs-ofctl as people call it.
 pub const PROTOCOLS: &[&str] = &["OpenFlow10", "OpenFlow13", "OpenFlow14"];
 
+/// The controller of our bridges: nobody is there. When the first controller of a bridge is set, or the last one is
+/// taken away, the switch drops the bridge's flows. Upstream's agent sets one: with this in its place, either agent
+/// follows the other without a flow lost. It is in the switch's own folder, the only one that it takes such a name
+/// from: only root can listen there, unlike at upstream's port of the loopback.
+pub const CONTROLLER: &str = "unix:neutron-openvswitch-agent.none";
+
 /// A change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -29,6 +35,8 @@ pub enum Step {
     MendBridge {
         /// Its row.
         id: Uuid,
+        /// It has no controller yet.
+        lone: bool,
         /// `system`, `netdev`
         datapath_type: String,
         /// Addresses it may learn.
@@ -95,8 +103,9 @@ pub fn plan(layout: &Layout, facts: &Facts, config: &OvsConfig) -> Plan {
         // The kernel's datapath goes by an empty name as well.
         let plain = |kind: &str| if kind == "system" { String::new() } else { kind.to_owned() };
         let datapath = plain(&bridge.datapath_type) == plain(&datapath_type);
-        if !(bridge.secure && speaks && size && datapath) {
-            out.before.push(Step::MendBridge { id: bridge.id, datapath_type, mac_table_size });
+        if !(bridge.secure && bridge.controlled && speaks && size && datapath) {
+            let (id, lone) = (bridge.id, !bridge.controlled);
+            out.before.push(Step::MendBridge { id, lone, datapath_type, mac_table_size });
         }
     }
     connect(layout, facts, &mut out);

@@ -81,7 +81,7 @@ fn happen(facts: &mut Facts, steps: &[Step]) {
         let n = u32::try_from(n).unwrap() + 100;
         let row = Uuid::from_u128(u128::from(n) + facts.bridges.len() as u128 * 1000);
         let secure = |bridge: &mut Bridge, datapath: &str, size: u32| {
-            bridge.secure = true;
+            (bridge.secure, bridge.controlled) = (true, true);
             bridge.datapath_type = datapath.to_owned();
             bridge.protocols = super::plan::PROTOCOLS.iter().map(|p| (*p).to_owned()).collect();
             bridge.other_config.insert("mac-table-size".into(), size.to_string());
@@ -92,7 +92,7 @@ fn happen(facts: &mut Facts, steps: &[Step]) {
                 secure(&mut bridge, datapath_type, *mac_table_size);
                 facts.bridges.insert(name.clone(), bridge);
             }
-            Step::MendBridge { id, datapath_type, mac_table_size } => {
+            Step::MendBridge { id, datapath_type, mac_table_size, .. } => {
                 let bridge = facts.bridges.values_mut().find(|bridge| bridge.id == *id).unwrap();
                 secure(bridge, datapath_type, *mac_table_size);
             }
