@@ -15,7 +15,7 @@ LAB_PACKAGES := isc-dhcp-client ethtool busybox-static tcpdump qemu-system-x86 c
 # OpenStack's dashboard, what serves it and a browser: apache2-bin brings no service.
 HORIZON_PACKAGES := openstack-dashboard python3-memcache apache2-bin libapache2-mod-wsgi-py3 chromium chromium-driver fonts-liberation
 
-.PHONY: help setup services horizon-packages build demo guide-liberty guide-juno horizon openstackclient tempest chaos interop onedb run stop test check deny bench bench-two-hosts bench-against-python install sample
+.PHONY: help setup services horizon-packages build demo guide-liberty guide-juno horizon openstackclient tempest chaos interop onedb run stop test test-kernel check deny bench bench-two-hosts bench-against-python install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -76,9 +76,17 @@ test: setup services check ## Everything that must pass: format, lints, licences
 	@. ./tools/env; cargo build --quiet --locked -p lab
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/debug/lab with-services -- cargo test --workspace --locked --no-fail-fast
 
+test-kernel: setup ## The agents' tests on Debian's kernel in qemu: Open vSwitch's datapath, 802.1Q, zones of connection tracking
+	@. ./tools/env; cargo build --quiet --locked -p lab
+	@. ./tools/env; target="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"; \
+	export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$$target/debug/lab in-kernel --"; \
+	cargo test --locked -p agent --test kernel -- --color never --test-threads 1 && \
+	LAB_DATAPATH=system cargo test --locked -p agent --test it -- --color never --test-threads 1 ovs:: firewall::
+
 check: setup deny ## Format, lints, licences
 	@. ./tools/env; cargo fmt --all --check
 	@. ./tools/env; cargo clippy --workspace --all-targets --locked -- -D warnings
+	@. ./tools/env; cargo clippy --package agent --test kernel --locked -- -D warnings
 
 deny: setup ## Licences, bans and sources of the dependencies
 	@. ./tools/env; ./tools/cargo-deny $(CARGO_DENY_VERSION) $(TOOLS)

@@ -7,6 +7,9 @@ use std::net::IpAddr;
 use crate::netns::Netns;
 use crate::{Result, exec};
 
+/// How often the tool may be stopped by a connection that ends by itself.
+const TRIES_MAX: u32 = 5;
+
 /// Connections to cut: those that fit all that is given.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cut {
@@ -57,7 +60,7 @@ pub fn delete(ns: &Netns, cuts: &BTreeSet<Cut>) -> Result<()> {
         return Ok(());
     }
     let lines: String = cuts.iter().map(|cut| cut.line() + "\n").collect();
-    exec::run(ns, "conntrack", &["--load-file", "-"], &lines).map(drop)
+    run(ns, &lines)
 }
 
 /// Drops the connections of an address that is given up: those to it, and those that left with it as their
@@ -68,5 +71,12 @@ pub fn delete(ns: &Netns, cuts: &BTreeSet<Cut>) -> Result<()> {
 pub fn forget(ns: &Netns, address: IpAddr) -> Result<()> {
     let family = if address.is_ipv6() { "ipv6" } else { "ipv4" };
     let lines = format!("-D -f {family} -d {address}\n-D -f {family} -q {address}\n");
-    exec::run(ns, "conntrack", &["--load-file", "-"], &lines).map(drop)
+    run(ns, &lines)
+}
+
+/// The tool ends when an entry that it has listed is gone before it comes to delete it, and leaves the rest alone. To
+/// delete again does no harm.
+fn run(ns: &Netns, lines: &str) -> Result<()> {
+    let once = || exec::run(ns, "conntrack", &["--load-file", "-"], lines).map(drop);
+    (1..TRIES_MAX).fold(once(), |done, _| done.or_else(|_| once()))
 }

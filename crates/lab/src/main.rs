@@ -14,6 +14,7 @@ const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--against-py
        lab tempest [PATTERN]
        lab services up|down|env
        lab with-services -- COMMAND...
+       lab in-kernel -- COMMAND...
 ";
 
 fn main() -> ExitCode {
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         ["with-services", "--", command @ ..] => {
             return lab::services::command::with(command).unwrap_or_else(failed);
         }
+        ["in-kernel", "--", command @ ..] => return lab::guest::run(command).unwrap_or_else(failed),
         ["demo"] => demo(),
         ["run"] => lab::standing::run(lab::standing::API).and_then(|text| say(&text)),
         ["run", listen] => lab::standing::run(listen).and_then(|text| say(&text)),

@@ -11,6 +11,15 @@ use nix::sched::{CloneFlags, unshare};
 /// Longest wait for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Names the datapath to use: `system`, the kernel's, where it has one; else the switch's own.
+const DATAPATH: &str = "LAB_DATAPATH";
+
+/// `datapath_type` of bridges: `netdev` or `system`.
+#[must_use]
+pub fn datapath_type() -> &'static str {
+    if std::env::var_os(DATAPATH).is_some_and(|value| value == "system") { "system" } else { "netdev" }
+}
+
 /// ovsdb-server and ovs-vswitchd.
 #[derive(Debug)]
 pub struct Switch {
@@ -75,7 +84,11 @@ impl Switch {
     /// # Panics
     /// When that fails.
     pub fn start_vswitchd(&mut self) {
-        self.vswitchd = Some(self.daemon("ovs-vswitchd", &["--disable-system"]));
+        self.vswitchd =
+            Some(self.daemon(
+                "ovs-vswitchd",
+                if datapath_type() == "netdev" { &["--disable-system"] } else { &[] },
+            ));
         self.sh("ovs-vsctl --timeout=20 set open_vswitch . external_ids:started=$$");
     }
 

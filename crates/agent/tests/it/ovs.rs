@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::l2lab::Lab;
 
-use lab::switch::{Switch, with_a_switch};
+use lab::switch::{Switch, datapath_type, with_a_switch};
 
 /// The driver's view and the driver, as the agent keeps them.
 pub struct Host {
@@ -23,9 +23,9 @@ pub struct Host {
 
 impl Host {
     pub async fn new(switch: Switch, more: &str) -> Host {
-        let folder = switch.folder.display();
+        let (folder, datapath) = (switch.folder.display(), datapath_type());
         let text = format!(
-            "[ovs]\ndatapath_type = netdev\novsdb_connection = unix:{folder}/db.sock\novsdb_timeout = 20\n{more}"
+            "[ovs]\ndatapath_type = {datapath}\novsdb_connection = unix:{folder}/db.sock\novsdb_timeout = 20\n{more}"
         );
         let config = OvsConfig::load(&oslo::config::Config::parse("test.ini", &text), "h1").unwrap();
         let mut host = Host { switch, config, driver: None, view: View::default() };
@@ -245,10 +245,13 @@ fn what_others_change_is_repaired() {
 #[test]
 fn provider_networks_leave_by_their_bridge() {
     with_a_switch("agent-provider", |switch: Switch| async move {
-        switch.sh("ovs-vsctl add-br br-eth1 -- set bridge br-eth1 datapath_type=netdev; \
+        let datapath = datapath_type();
+        switch.sh(&format!(
+            "ovs-vsctl add-br br-eth1 -- set bridge br-eth1 datapath_type={datapath}; \
              ip netns add outside; ip link add eth1 type veth peer name eth0 netns outside; \
              ip link set eth1 up; ovs-vsctl add-port br-eth1 eth1; \
-             ip -n outside link set eth0 up; ip -n outside addr add 10.1.0.50/24 dev eth0");
+             ip -n outside link set eth0 up; ip -n outside addr add 10.1.0.50/24 dev eth0"
+        ));
         let mut host = Host::new(switch, "bridge_mappings = physnet1:br-eth1\n").await;
         host.apply().await;
         for n in 1..=3 {
@@ -278,7 +281,7 @@ fn provider_networks_leave_by_their_bridge() {
 /// Two hosts with an underlay between them: 10.9.0.1 and 10.9.0.2.
 async fn two_hosts(switch: &Switch, more: &str) -> (Host, Host) {
     switch.sh("ip link add br0 type bridge; ip link set br0 up");
-    let mut hosts = Vec::new();
+    let (mut hosts, datapath) = (Vec::new(), datapath_type());
     for n in [1, 2] {
         let switch = {
             let beside = switch.beside(&format!("h{n}"));
@@ -290,7 +293,7 @@ async fn two_hosts(switch: &Switch, more: &str) -> (Host, Host) {
         };
         // Tunnels of the userspace datapath leave by the bridge that has their address.
         switch.sh(&format!(
-            "ovs-vsctl add-br br-phy -- set bridge br-phy datapath_type=netdev -- add-port br-phy eth0; \
+            "ovs-vsctl add-br br-phy -- set bridge br-phy datapath_type={datapath} -- add-port br-phy eth0; \
              ip addr add 10.9.0.{n}/24 dev br-phy; ip link set br-phy up mtu 1600"
         ));
         hosts.push(Host::new(switch, &format!("local_ip = 10.9.0.{n}\n{more}")).await);
@@ -389,9 +392,10 @@ fn the_agent_wires_what_the_server_says() {
     with_a_switch("agent-whole", |switch: Switch| async move {
         let (one, two) = two_hosts(&switch, "[agent]\ntunnel_types = gre\n").await;
         let cloud = Lab::new();
+        let datapath = datapath_type();
         let text = |host: &Host, n: u8| {
             format!(
-                "[ovs]\ndatapath_type = netdev\nlocal_ip = 10.9.0.{n}\novsdb_connection = unix:{}/db.sock\n\
+                "[ovs]\ndatapath_type = {datapath}\nlocal_ip = 10.9.0.{n}\novsdb_connection = unix:{}/db.sock\n\
                  ovsdb_timeout = 20\n[agent]\ntunnel_types = gre\npolling_interval = 1\n",
                 host.switch.folder.display()
             )
