@@ -13,7 +13,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("Linux bridge agent", "Open vSwitch agent"),
 ];
 /// The card of the guide's machines.
-const CARD: &str = "eno1";
+const CARD: &str = crate::shape::LIBERTY.card;
 /// Where our Open vSwitch agent finds its options.
 const SWITCH_FILE: &str = "/etc/neutron/plugins/ml2/openvswitch_agent.ini";
 
@@ -73,7 +73,6 @@ impl Wiring {
         if self == Wiring::LinuxBridge {
             return Ok(());
         }
-        site.underlay.wire("tunnels").map_err(words)?;
         for host in [&*site.controller, &*site.compute] {
             site.underlay.plug("tunnels", host, "eth1", None).map_err(words)?;
             vswitch::restart(host)?;
