@@ -13,7 +13,7 @@ use crate::record::{Cell, Page};
 use crate::request::Rq;
 use serde_json::Value;
 
-pub use list::{ROWS_PER_STATEMENT_MAX, among, list};
+pub use list::{ROWS_BY_ID_MAX, ROWS_PER_STATEMENT_MAX, among, list};
 pub use plan::{Plan, zulu};
 
 /// Which rows, in which order, and which attributes of them.

@@ -311,6 +311,9 @@ impl Tx {
 
     /// All rows of a statement.
     pub async fn all(&mut self, sql: &str, params: &[Val]) -> Result<Vec<Row>, Stop> {
+        if self.heard.is_some() {
+            return Ok(Vec::new());
+        }
         self.count(sql);
         match &mut self.arm {
             Arm::Lite(lite) => lite.all(sql, params),
@@ -344,7 +347,8 @@ impl Tx {
         Ok(())
     }
 
-    /// From here to [`Tx::heard`], [`Tx::all_of_page`] only notes what it is asked.
+    /// From here to [`Tx::heard`] nothing is asked of the database: [`Tx::all_of_page`] notes what it is to ask, and all
+    /// answers are empty.
     pub(crate) fn listen(&mut self) {
         self.heard = Some(Vec::new());
     }
@@ -376,6 +380,9 @@ impl Tx {
     pub async fn all_once(&mut self, sql: &str, params: &[Val]) -> Result<Vec<Row>, Stop> {
         if let Some(rows) = self.known.answer(sql, params) {
             return Ok(rows);
+        }
+        if self.heard.is_some() {
+            return Ok(Vec::new());
         }
         let rows = self.all(sql, params).await?;
         self.known.answered(sql, params, rows.clone());

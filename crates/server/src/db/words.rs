@@ -53,6 +53,11 @@ impl Tx {
         }
     }
 
+    /// Whether questions cost a round trip, so that it pays to ask several together.
+    pub(crate) fn travels(&self) -> bool {
+        matches!(self.arm, Arm::Maria(_)) && self.heard.is_none()
+    }
+
     /// Whether this transaction may write.
     pub(crate) fn writes(&self) -> bool {
         match &self.arm {

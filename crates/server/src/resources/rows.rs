@@ -6,7 +6,7 @@ use crate::convert;
 use crate::db::{Row, Stop, Tx, Val, marks};
 use crate::fault::Fault;
 use crate::record::{Cell, Page};
-use crate::store::ROWS_PER_STATEMENT_MAX;
+use crate::store::{ROWS_BY_ID_MAX, ROWS_PER_STATEMENT_MAX};
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -27,7 +27,13 @@ pub async fn of_page(tx: &mut Tx, head: &str, page: &Page, tail: &str) -> Result
             let sql = format!("{head} IN ({}) {tail}", own.column("id"));
             tx.all_of_page(sql, own.params.clone()).await
         }
-        None => among(tx, head, &ids(page), tail).await,
+        None => {
+            let ids = ids(page);
+            if ids.is_empty() || ids.len() > ROWS_BY_ID_MAX {
+                return among(tx, head, &ids, tail).await;
+            }
+            tx.all_of_page(format!("{head} IN ({}) {tail}", marks(ids.len())), params(&ids)).await
+        }
     }
 }
 

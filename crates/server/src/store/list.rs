@@ -3,7 +3,7 @@
 use super::{Query, cells, plan, row, shape, who};
 use crate::attr::{Fill, Home};
 use crate::catalog::Shape;
-use crate::db::{Stop, Tx, Val};
+use crate::db::{Ask, Stop, Tx, Val};
 use crate::extension::Resource;
 use crate::record::{Origin, Page};
 use crate::request::Rq;
@@ -21,19 +21,19 @@ pub async fn list(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, query: &Query) -
         return Ok(page);
     }
     let fills = fills(shape, query.fields.as_deref());
-    if let Some(own) = origin(tx, shape, query, page.rows.len()).await? {
-        page.query = Some(own);
-        fill_ahead(rq, tx, &page, &fills).await?;
-    }
+    page.query = origin(tx, shape, query, page.rows.len()).await?;
+    let asked = fill_ahead(rq, tx, &page, &fills).await?;
     for fill in fills {
         fill(rq, tx, &mut page).await?;
     }
+    // What a fill did not take may not be true any more when the same is asked again.
+    asked.iter().for_each(|ask| tx.known.unanswered(&ask.sql, &ask.params));
     page.query = None;
     Ok(page)
 }
 
 /// Rows whose children are asked for by the rows' ids; of more, it may cost less to ask by the query that found them.
-const ROWS_BY_ID_MAX: usize = 64;
+pub const ROWS_BY_ID_MAX: usize = 64;
 
 /// The part of a table that a query has to yield for that: reading the whole table once per kind of child must not cost
 /// more than naming the rows.
@@ -65,17 +65,23 @@ async fn origin(
     Ok(Some(Arc::new(Origin { table, rest, params })))
 }
 
-/// Asks what some fills will ask, in one round trip: the database works on the next answer while one is read.
-async fn fill_ahead(rq: Rq<'_>, tx: &mut Tx, page: &Page, fills: &[Fill]) -> Result<(), Stop> {
-    let mut empty = Page { names: page.names.clone(), rows: Vec::new(), query: page.query.clone() };
-    let mut done = Ok(());
+/// Asks what some fills will ask, in one round trip: the database works on the next answer while one is read. Answers with
+/// what was asked. To find it out, they fill a page that nobody will see.
+async fn fill_ahead(rq: Rq<'_>, tx: &mut Tx, page: &Page, fills: &[Fill]) -> Result<Vec<Ask>, Stop> {
+    let few = page.rows.len() <= ROWS_BY_ID_MAX;
+    if !tx.travels() || fills.len() < 2 || (!few && page.query.is_none()) {
+        return Ok(Vec::new());
+    }
+    let rows = if few { page.rows.clone() } else { Vec::new() };
+    let mut unseen = Page { names: page.names.clone(), rows, query: page.query.clone() };
     tx.listen();
     for fill in fills {
-        done = fill(rq, tx, &mut empty).await.and(done);
+        // What it makes of no answers is of no interest.
+        let _ = fill(rq, tx, &mut unseen).await;
     }
     let asks = tx.heard();
-    done?;
-    tx.ahead(asks).await
+    tx.ahead(asks.clone()).await?;
+    Ok(asks)
 }
 
 fn restrict(sql: &mut String, params: &mut Vec<Val>, query: &Query) {

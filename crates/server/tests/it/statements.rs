@@ -136,10 +136,31 @@ async fn what_ports_wait_for_on_mariadb() {
         assert_eq!(status, 201, "{answer}");
         told += &format!("{name}: {}\n", c.served.app.db.round_trips() - before);
     }
+    let made = c.served.ask("p", "POST", "ports", json!({"port": {"network_id": net}})).await.1;
+    let path = format!("ports/{}", made["port"]["id"].as_str().unwrap());
+    for (name, method, path, body) in [
+        ("show", "GET", path.as_str(), Value::Null),
+        ("list of 53", "GET", "ports", Value::Null),
+        ("rename", "PUT", path.as_str(), json!({"port": {"name": "x"}})),
+        ("delete", "DELETE", path.as_str(), Value::Null),
+        ("network", "POST", "networks", json!({"network": {"name": "b"}})),
+        ("router", "POST", "routers", json!({"router": {"name": "b"}})),
+    ] {
+        let before = c.served.app.db.round_trips();
+        let (status, answer) = c.served.ask("p", method, path, body).await;
+        assert!(status < 300, "{answer}");
+        told += &format!("{name}: {}\n", c.served.app.db.round_trips() - before);
+    }
     expect_test::expect![[r#"
         first: 5
         one: 2
         many: 2
+        show: 2
+        list of 53: 2
+        rename: 8
+        delete: 6
+        network: 14
+        router: 13
     "#]]
     .assert_eq(&told);
 }
