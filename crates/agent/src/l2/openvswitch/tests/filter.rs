@@ -208,6 +208,23 @@ fn a_port_waits_for_its_rules() {
     assert!(facts.bridges["br-int"].ports.values().filter(|port| port.iface_id.is_some()).all(Port::is_dead));
 }
 
+/// Two ports may not share a hardware address by an address pair: its owner keeps it.
+#[test]
+fn an_address_pair_takes_no_address_away() {
+    let mut view = secured(&[1, 2], &json!(default_rules()));
+    for (n, other) in [(1, "fa:16:3e:00:00:02"), (2, "fa:16:3e:00:00:01")] {
+        let pair = json!({"mac_address": other, "ip_address": "10.9.0.1"});
+        view.security.ports.get_mut(&id(n)).unwrap().allowed_address_pairs =
+            vec![serde_json::from_value(pair).unwrap()];
+    }
+    let flows = text(&int(&view, &mut fresh(&[1, 2])));
+    for (mac, number) in [("fa:16:3e:00:00:01", "0xb"), ("fa:16:3e:00:00:02", "0xc")] {
+        let found: Vec<&str> = flows.lines().filter(|flow| flow.contains(&format!("dl_dst={mac}"))).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.iter().all(|flow| flow.contains(&format!("set_field:{number}->reg5"))), "{found:?}");
+    }
+}
+
 /// What a change of the view changes of the flows: added, removed.
 fn changes(before: &View, after: &View, ports: &[u8]) -> (usize, usize) {
     let mut facts = fresh(ports);

@@ -10,7 +10,7 @@ use ovs::openflow::matching::{eth, ip};
 use ovs::openflow::{Action, Ct, Field, Match, Port, ct_state};
 
 use super::super::{Table, number, table};
-use super::{Guarded, MARK_INVALID, NETWORK, commit, is, track, with_port, zone};
+use super::{Guarded, MARK_INVALID, commit, is, track, zone};
 use crate::l2::firewall::sources;
 
 /// ICMPv6 that a port may send from its own addresses: multicast listener queries, router and neighbour
@@ -120,15 +120,9 @@ fn dhcp(port: &Guarded<'_>, pairs: &BTreeSet<(Mac, IpNet)>, add: &mut impl FnMut
     add(70, from().icmp6(ROUTER_ADVERTISEMENT), table::DROPPED);
 }
 
-/// What a port sent and may send: to another port of this host, or away.
+/// What a port sent and may send, and what is for no filtered port of this host.
 pub(super) fn accept_or_ingress(port: &Guarded<'_>, out: &mut Table) {
     let here = table::ACCEPT_OR_INGRESS;
-    for mac in port.macs() {
-        let to = Match::new().field(Field::EthDst, number(mac)).field(NETWORK, port.vlan);
-        let mut actions = with_port(port.number, port.vlan, table::BASE_INGRESS);
-        actions.remove(1);
-        out.add(here, 100, to, actions);
-    }
     for ethertype in [Ethertype::V4, Ethertype::V6] {
         let new = is(port.packets(), ethertype).ct_state(ct_state::NEW, ct_state::EST);
         out.add(here, 90, new, vec![commit(), Action::GotoTable(table::ACCEPTED_EGRESS)]);

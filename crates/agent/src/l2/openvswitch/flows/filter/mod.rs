@@ -80,8 +80,14 @@ pub(super) fn flows(input: Input<'_>, out: &mut Table) {
             Some(Guarded { port, number, vlan })
         })
         .collect();
+    // Whoever has a hardware address of its own is found by it, whatever others were allowed.
     for port in &guarded {
-        found(port, out);
+        port.port.allowed_address_pairs.iter().for_each(|pair| reached(port, pair.mac_address, out));
+    }
+    for port in &guarded {
+        reached(port, port.port.mac_address, out);
+        let from = with_port(port.number, port.vlan, table::BASE_EGRESS);
+        out.add(table::TRANSIENT, 100, Match::new().in_port(port.number), from);
         base::egress(port, &input.config.permitted_ethertypes, out);
         base::accept_or_ingress(port, out);
         base::ingress(port, &input.config.permitted_ethertypes, out);
@@ -116,16 +122,15 @@ fn frame(out: &mut Table) {
     out.drop(table::DROPPED, 0, Match::new());
 }
 
-/// Which port a packet came from, or is for.
-fn found(port: &Guarded<'_>, out: &mut Table) {
-    let from = with_port(port.number, port.vlan, table::BASE_EGRESS);
-    out.add(table::TRANSIENT, 100, Match::new().in_port(port.number), from);
-    for mac in port.macs() {
-        let to = Match::new().vlan(port.vlan).field(Field::EthDst, number(mac));
-        let mut actions = with_port(port.number, port.vlan, table::BASE_INGRESS);
-        actions.insert(2, Action::PopVlan);
-        out.add(table::TRANSIENT, 90, to, actions);
-    }
+/// A port is found by a hardware address, by what comes from elsewhere and by what ports of this host sent.
+fn reached(port: &Guarded<'_>, mac: Mac, out: &mut Table) {
+    let to = || Match::new().field(Field::EthDst, number(mac));
+    let mut actions = with_port(port.number, port.vlan, table::BASE_INGRESS);
+    actions.insert(2, Action::PopVlan);
+    out.add(table::TRANSIENT, 90, to().vlan(port.vlan), actions);
+    let mut actions = with_port(port.number, port.vlan, table::BASE_INGRESS);
+    actions.remove(1);
+    out.add(table::ACCEPT_OR_INGRESS, 100, to().field(NETWORK, port.vlan), actions);
 }
 
 fn with_port(number: u32, vlan: u16, next: u8) -> Vec<Action> {
