@@ -146,13 +146,15 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("neutron-review-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let wanted = folder.join("dnsmasq-neutron.conf");
-        let config =
-            Config::parse("d.ini", &format!("[DEFAULT]\ndnsmasq_config_file = {}\n", wanted.display()));
+        let config = Config::parse(
+            "d.ini",
+            &format!("[DEFAULT]\nstate_path = /s\ndnsmasq_config_file = {}\n", wanted.display()),
+        );
         let said = || dnsmasq(&config).map(|problem| problem.to_string());
         assert!(said().unwrap().ends_with("write it, or leave the option out"));
         std::fs::write(folder.join("dnsmasq_neutron.conf"), "").unwrap();
         let complaint = said().unwrap();
-        assert!(complaint.starts_with("d.ini:2: ") && complaint.contains("'mv "), "{complaint}");
+        assert!(complaint.starts_with("d.ini:3: ") && complaint.contains("'mv "), "{complaint}");
         std::fs::write(&wanted, "").unwrap();
         assert_eq!(said(), None);
         std::fs::remove_dir_all(&folder).unwrap();

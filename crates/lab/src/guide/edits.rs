@@ -96,13 +96,13 @@ mod tests {
                     Kind::Line { printed: line, mended } => {
                         let name = renamed
                             .iter()
-                            .find(|(_, to)| *to == &edit.path)
-                            .map_or(&edit.path, |(from, _)| *from);
+                            .find(|(on, _, to)| *on == host && *to == &edit.path)
+                            .map_or(&edit.path, |(_, from, _)| *from);
                         replaced(&guide.printed(host, name).unwrap(), line, mended).unwrap();
                     }
                     Kind::Name(name) => {
                         guide.printed(host, &edit.path).unwrap();
-                        renamed.push((&edit.path, name));
+                        renamed.push((host, &edit.path, name));
                     }
                     Kind::Copy(from) => {
                         guide.printed(from, &edit.path).unwrap();

@@ -1,6 +1,7 @@
 //! Tests on simulated hosts: real namespaces, real packets. They need root.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod gre;
 mod hosts;
 mod restart;
 mod services;
