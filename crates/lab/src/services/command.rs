@@ -40,7 +40,11 @@ const PEOPLE: People = People {
 pub fn keystone_folder() -> io::Result<PathBuf> {
     match std::env::var_os(KEYSTONE_VARIABLE) {
         Some(folder) => Ok(PathBuf::from(folder)),
-        None => Ok(std::env::current_dir()?.join(KEYSTONE)),
+        None => {
+            // Tests run in the folder of their package.
+            let here = std::env::current_dir()?.join(KEYSTONE);
+            Ok(if here.exists() { here } else { crate::site::project().join(KEYSTONE) })
+        }
     }
 }
 
