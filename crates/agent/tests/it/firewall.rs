@@ -297,7 +297,7 @@ impl Pings {
         let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
         let line = text.lines().find(|line| line.contains("transmitted")).unwrap();
         let numbers: Vec<i32> = line.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
-        assert!(numbers[1] > 3, "{text}");
+        assert!(numbers[1] > 0, "{text}");
         numbers[0] - numbers[1]
     }
 }
