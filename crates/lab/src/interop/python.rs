@@ -17,6 +17,15 @@ pub(super) const LOG_LINES: usize = 20_000;
 /// Lines that are shown of what is wrong.
 const SHOWN_MAX: usize = 40;
 
+/// What is in lines that speak of no error, or of none that matters: options; a message that was announced twice, as
+/// may happen; a fanout's exchange, which goes with its last listener; the answer to an agent that has ended.
+const HARMLESS: [&str; 4] = [
+    " DEBUG ",
+    "ignoring duplicate message",
+    "NOT_FOUND - no exchange 'q-agent-notifier-",
+    "due to a missing queue (reply_",
+];
+
 /// A release of Neutron's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Release {
@@ -196,12 +205,9 @@ pub(super) fn sound(host: &Host, daemon: &str) -> Result<(), String> {
 /// # Errors
 /// The lines that are some.
 pub(super) fn errors(log: &str) -> Result<(), String> {
-    // Options are written down as well, and some speak of errors. What is announced may be sent twice. A fanout's
-    // exchange goes with its last listener, which Python's server notices when it has something to say to nobody.
-    let harmless = [" DEBUG ", "ignoring duplicate message", "NOT_FOUND - no exchange 'q-agent-notifier-"];
     let bad = |line: &&str| {
         (line.contains(" ERROR ") || line.contains(" CRITICAL "))
-            && !harmless.iter().any(|word| line.contains(word))
+            && !HARMLESS.iter().any(|word| line.contains(word))
     };
     let lines: Vec<&str> = log.lines().filter(bad).take(SHOWN_MAX).collect();
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
