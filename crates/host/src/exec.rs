@@ -63,6 +63,9 @@ pub fn run_any(
     });
     let complaint = complaint.map_err(what)?;
     let status = child.wait().map_err(what)?;
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    // What iptables-save says of a full host is megabytes: it is not copied.
+    let text = |bytes| {
+        String::from_utf8(bytes).unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned())
+    };
     Ok((status, text(out), text(complaint)))
 }
