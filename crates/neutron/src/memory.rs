@@ -4,10 +4,13 @@
 //! allocator keeps such memory, one pool per thread. Few pools and a regular trim give it back; what is left is a
 //! line of `make bench`.
 
+use crate::roles::Role;
 use std::time::Duration;
 
-/// Pools of the allocator.
+/// Pools of the allocator in a process of its own.
 const ARENAS_MAX: i32 = 2;
+/// Pools where one process is all of Neutron on a machine, and few ask it: each pool has its own gaps.
+const ARENAS_STANDALONE: i32 = 1;
 /// Between two trims.
 const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -16,10 +19,11 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(5);
     unsafe_code,
     reason = "a setting of the C library has no safe way in; it takes two numbers and keeps no pointer"
 )]
-pub fn limit_pools() {
+pub fn limit_pools(role: Role) {
+    let arenas = if role == Role::Standalone { ARENAS_STANDALONE } else { ARENAS_MAX };
     // SAFETY: mallopt(3) may be called at any time; it changes a setting of the allocator.
     unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, ARENAS_MAX);
+        libc::mallopt(libc::M_ARENA_MAX, arenas);
     }
 }
 

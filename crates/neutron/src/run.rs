@@ -117,7 +117,7 @@ fn start(setup: &Setup) -> Result<(), String> {
     // Whoever names files means those and no others.
     let search = if setup.args.config_files.is_empty() { setup.search.clone() } else { Search::default() };
     review::log(setup.role, &config, &search);
-    memory::limit_pools();
+    memory::limit_pools(setup.role);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("the runtime does not start: {e}"))?;
     let outcome = runtime.block_on(serve(setup, &config));
