@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::ipam::{plan, take};
 use crate::ml2::provisioning;
 use crate::request::Rq;
-use crate::resources::rows::{flag, items, text};
+use crate::resources::rows::{items, text};
 use crate::store;
 use model::Mac;
 use serde_json::{Value, json};
@@ -178,7 +178,9 @@ async fn check_movable(tx: &mut Tx, old: &Body, all: &Changes) -> Result<(), Sto
 
 async fn update_pairs(rq: Rq<'_>, tx: &mut Tx, old: &Body, changes: &Body) -> Result<bool, Stop> {
     let asked = changes.get("port_security_enabled").and_then(Value::as_bool);
-    let secured = asked.unwrap_or_else(|| flag(old, "port_security_enabled"));
+    // Where the extension is not loaded, a port says nothing of it and is secured.
+    let before = old.get("port_security_enabled").and_then(Value::as_bool);
+    let secured = asked.or(before).unwrap_or(true);
     let given = changes.contains_key("allowed_address_pairs");
     extras::check_pair_count(rq, changes)?;
     let now = if given { changes } else { old };
