@@ -212,9 +212,16 @@ fn logs(site: &Site, server: Server) -> String {
 fn exchange(cloud: &Cloud, report: &mut Report, agent: &Agent, to: Kind) {
     let whose = if to == Kind::Python { "Python's" } else { "ours" };
     let tries = format!("{} on {}: {whose} takes over", agent.ours, agent.on);
-    report.step(&tries, "no packet lost, no error, the agent alive", || {
+    // Python's Open vSwitch agent loses seconds in some of its starts, after itself as well: see `anew`.
+    let judged = to == Kind::Ours || !agent.switches();
+    let expects = if judged {
+        "no packet lost, no error, the agent alive"
+    } else {
+        "no error, the agent alive; what is lost is counted"
+    };
+    report.step(&tries, expects, || {
         let (figures, lost) = under_flood(cloud, || take_over(&cloud.site, agent, to))?;
-        if lost > 0 { Err(figures) } else { Ok(figures) }
+        if lost > 0 && judged { Err(figures) } else { Ok(figures) }
     });
 }
 
