@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use agent::l2::L2Config;
 use agent::l2::linuxbridge::Wired;
 use expect_test::expect;
-use lab::switch::{Switch, with_a_switch};
+use lab::switch::{Switch, datapath_type, with_a_switch};
 use model::names;
 use serde_json::{Value, json};
 
@@ -412,8 +412,9 @@ impl Drop for Watch {
 fn whole(switch: &Switch, firewall: Firewall) -> L2Config {
     let driver = if firewall == Firewall::Flows { "openvswitch" } else { "iptables_hybrid" };
     let text = format!(
-        "[ovs]\ndatapath_type = netdev\novsdb_connection = unix:{}/db.sock\novsdb_timeout = 20\n\
+        "[ovs]\ndatapath_type = {}\novsdb_connection = unix:{}/db.sock\novsdb_timeout = 20\n\
          [agent]\npolling_interval = 1\n[securitygroup]\nfirewall_driver = {driver}\n",
+        datapath_type(),
         switch.folder.display()
     );
     let config = oslo::config::Config::parse("test.ini", &text);

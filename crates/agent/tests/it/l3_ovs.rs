@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::l3::options::Options;
-use lab::switch::{Switch, with_a_switch};
+use lab::switch::{Switch, datapath_type, with_a_switch};
 use oslo::config::Config;
 use rpc::Transport;
 use serde_json::{Value, json};
@@ -34,9 +34,10 @@ impl Cloud {
         let transport = Transport::memory();
         let (server, listeners) = Server::start(&transport);
         server.put_router(router());
+        let datapath = datapath_type();
         for (bridge, name, address) in [("br-int", "vm1", "192.168.1.181"), ("br-ex", "out", "203.0.113.1")] {
             switch.sh(&format!(
-                "ovs-vsctl add-br {bridge} -- set bridge {bridge} datapath_type=netdev && ip netns add {name} && \
+                "ovs-vsctl add-br {bridge} -- set bridge {bridge} datapath_type={datapath} && ip netns add {name} && \
                  ip link add p-{name} type veth peer name eth0 netns {name} && ip link set p-{name} up && \
                  ip -n {name} addr add {address}/24 dev eth0 && ip -n {name} link set lo up && \
                  ip -n {name} link set eth0 up && ovs-vsctl add-port {bridge} p-{name}"

@@ -14,6 +14,7 @@ use rpc::Transport;
 use serde_json::{Map, Value, json};
 use server::request::Rq;
 use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Whose frames these are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +37,12 @@ impl Release {
     }
 }
 
+/// Queues of topics have the same names whatever their exchange: servers of two tests would share them.
+static BROKER: Mutex<()> = Mutex::const_new(());
+
 /// A host with agents of a release, at a server's broker.
 struct Old {
+    _broker: MutexGuard<'static, ()>,
     release: Release,
     exchange: String,
     host: String,
@@ -53,7 +58,7 @@ fn name(stem: &str) -> String {
 
 /// A server at the broker, and a host with agents of a release.
 async fn cloud(release: Release) -> (Cloud, Old) {
-    let exchange = name("exchange");
+    let (broker, exchange) = (BROKER.lock().await, name("exchange"));
     let text = format!("[DEFAULT]\ntransport_url = {}\ncontrol_exchange = {exchange}\n", url());
     let transport = Transport::from_config(&Config::parse("neutron.conf", &text)).unwrap();
     let mut status = transport.watch();
@@ -62,7 +67,7 @@ async fn cloud(release: Release) -> (Cloud, Old) {
     let queue = name("reply");
     let old = ExchangeDeclareOptions { auto_delete: true, ..ExchangeDeclareOptions::default() };
     let replies = Raw::declared(&queue, ExchangeKind::Direct, old, &queue, true).await;
-    (cloud, Old { release, exchange, host: name("host"), replies, queue, calls: 0 })
+    (cloud, Old { _broker: broker, release, exchange, host: name("host"), replies, queue, calls: 0 })
 }
 
 impl Old {
