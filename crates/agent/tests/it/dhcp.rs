@@ -7,7 +7,7 @@ use agent::dhcp::options::Options;
 use rpc::{Target, Transport};
 use serde_json::{Value, json};
 
-use crate::machine::{Machine, on_a_machine, sh, try_sh, until, until_sh};
+use crate::machine::{Agent, Machine, on_a_machine, sh, try_sh, until, until_sh};
 use crate::server::Server;
 
 const NETWORK: &str = "aaaaaaaa-0000-4000-8000-000000000001";
@@ -57,9 +57,9 @@ impl Cloud {
         Cloud { machine, transport, server, _listeners: listeners }
     }
 
-    fn start_agent(&self) -> tokio::task::JoinHandle<()> {
+    fn start_agent(&self) -> Agent {
         let (options, transport) = (options(&self.machine), self.transport.clone());
-        tokio::spawn(async move { agent::dhcp::run(options, &transport).await.unwrap() })
+        Agent::start(async move { agent::dhcp::run(options, &transport).await.unwrap() })
     }
 
     async fn plug_dhcp_port(&self) {
@@ -157,7 +157,7 @@ fn instances_get_leases_and_new_ports_are_served_at_once() {
         cloud.tell("port_create_end", json!({"port": new})).await;
         cloud.boot(13);
         assert!(cloud.lease(13).await.starts_with("10.1.0.13 "));
-        agent.abort();
+        agent.end().await;
     });
 }
 
@@ -180,7 +180,7 @@ fn a_lease_ends_with_its_port() {
         cloud.tell("port_delete_end", json!({"port_id": "x", "network_id": NETWORK})).await;
         until("the lease is gone", || (!leases().contains("10.1.0.11")).then_some(())).await;
         assert_eq!(cloud.dnsmasq_pid(), pid, "by a release, not by a restart");
-        agent.abort();
+        agent.end().await;
     });
 }
 
@@ -200,16 +200,14 @@ fn a_restart_changes_nothing_and_damage_is_repaired() {
         until("told", || (!cloud.server.heard("dhcp_ready_on_ports").is_empty()).then_some(())).await;
         let before = device();
 
-        agent.abort();
-        let _ = agent.await;
+        agent.end().await;
         let told = cloud.server.heard("dhcp_ready_on_ports").len();
         let agent = cloud.start_agent();
         until("told again", || (cloud.server.heard("dhcp_ready_on_ports").len() > told).then_some(())).await;
         assert_eq!((cloud.dnsmasq_pid(), device()), (Some(pid.clone()), before.clone()));
 
         // Killed between writing the files and telling dnsmasq: the next life tells it.
-        agent.abort();
-        let _ = agent.await;
+        agent.end().await;
         std::fs::write(cloud.file("pid.read"), "of other files").unwrap();
         sh(&format!("sed -i s/,10.1.0.11/,10.1.0.99/ {} && kill -HUP {pid}", cloud.file("host").display()));
         let agent = cloud.start_agent();
@@ -232,7 +230,7 @@ fn a_restart_changes_nothing_and_damage_is_repaired() {
         until("nothing is left", || (!cloud.file("").exists()).then_some(())).await;
         assert!(!sh("ip netns list").contains("qdhcp-") && !sh("ip -o link").contains(TAP));
         until("the port is given back", || cloud.server.heard("release_dhcp_port").pop()).await;
-        agent.abort();
+        agent.end().await;
     });
 }
 
@@ -288,6 +286,6 @@ fn clients_get_ipv6_addresses_and_options() {
             .remove(0);
         cloud.tell("port_delete_end", json!({"port_id": "x", "network_id": NETWORK})).await;
         until("the lease is gone", || (!leases().contains("2001:db8:6::11")).then_some(())).await;
-        agent.abort();
+        agent.end().await;
     });
 }

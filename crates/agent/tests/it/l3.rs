@@ -7,7 +7,7 @@ use agent::l3::options::Options;
 use rpc::{Target, Transport};
 use serde_json::{Value, json};
 
-use crate::machine::{Machine, on_a_machine, sh, try_sh, until, until_sh};
+use crate::machine::{Agent, Machine, on_a_machine, sh, try_sh, until, until_sh};
 use crate::server::Server;
 
 pub const ROUTER: &str = "72c207b4-44a8-40a8-a131-99923d1c61d1";
@@ -77,13 +77,13 @@ impl Cloud {
         Cloud { machine, transport, server, _listeners: listeners }
     }
 
-    fn start_agent(&self) -> tokio::task::JoinHandle<()> {
+    fn start_agent(&self) -> Agent {
         let mut options = Options::new("net1", &self.machine.state_path);
         options.resync_interval = Duration::from_millis(200);
         options.min_rtr_adv_interval = 3;
         options.max_rtr_adv_interval = 4;
         let transport = self.transport.clone();
-        tokio::spawn(async move { agent::l3::run(options, &transport).await.unwrap() })
+        Agent::start(async move { agent::l3::run(options, &transport).await.unwrap() })
     }
 
     /// What the L2 agent does.
@@ -163,7 +163,7 @@ fn packets_are_routed_translated_and_reach_floating_ips() {
             (!try_sh(&format!("ip netns exec out ping -c1 -W1 {FIP}")).status.success()).then_some(())
         })
         .await;
-        agent.abort();
+        agent.end().await;
     });
 }
 
@@ -177,7 +177,7 @@ fn instances_make_addresses_of_the_routers_advertisements() {
         until_sh("ip -n vm1 -6 -o addr show dev eth0 scope global | grep -q 2001:db8:1:").await;
         until_sh("ip -n vm1 -6 route show default | grep -q 'via fe80'").await;
         until_ping("vm1", "2001:db8:1::1").await;
-        agent.abort();
+        agent.end().await;
     });
 }
 
@@ -193,8 +193,7 @@ fn a_restart_drops_no_packet_and_damage_is_repaired() {
         let before = namespace();
         let pings =
             tokio::task::spawn_blocking(|| sh("ip netns exec vm1 ping -q -i 0.01 -c 150 -W 1 203.0.113.1"));
-        agent.abort();
-        let _ = agent.await;
+        agent.end().await;
         let synced = cloud.server.heard("sync_routers").len();
         let agent = cloud.start_agent();
         until("read again", || (cloud.server.heard("sync_routers").len() > synced).then_some(())).await;
@@ -230,7 +229,7 @@ fn a_restart_drops_no_packet_and_damage_is_repaired() {
         cloud.tell("router_deleted", json!({"router_id": ROUTER})).await;
         until("nothing is left", || (!sh("ip netns list; ip -o link").contains("tap")).then_some(())).await;
         assert!(!sh("ip netns list").contains("qrouter"));
-        agent.abort();
+        agent.end().await;
     });
 }
 
@@ -244,7 +243,7 @@ fn routers_of_an_earlier_life_are_cleared_away() {
         let agent = cloud.start_agent();
         until("cleared away", || (!sh("ip netns list; ip -o link").contains("xyz")).then_some(())).await;
         until("no namespace", || (!sh("ip netns list").contains("qrouter")).then_some(())).await;
-        agent.abort();
+        agent.end().await;
     });
 }
 
@@ -260,6 +259,6 @@ fn a_host_without_ipv6_routes_ipv4() {
         cloud.plug().await;
         until_ping("vm1", "203.0.113.1").await;
         until_ping("vm1", "192.168.2.182").await;
-        agent.abort();
+        agent.end().await;
     });
 }

@@ -11,7 +11,7 @@ use rpc::Transport;
 use serde_json::{Value, json};
 
 use crate::l3::{NAMESPACE, ROUTER, interface};
-use crate::machine::until;
+use crate::machine::{Agent, until};
 use crate::server::Server;
 
 fn router() -> Value {
@@ -47,7 +47,7 @@ impl Cloud {
         Cloud { switch, transport, server, _listeners: listeners }
     }
 
-    fn start_agent(&self, more: &str) -> tokio::task::JoinHandle<()> {
+    fn start_agent(&self, more: &str) -> Agent {
         let folder = self.switch.folder.display();
         let text = format!(
             "[DEFAULT]\nstate_path = {folder}\ninterface_driver = openvswitch\nexternal_network_bridge = br-ex\n\
@@ -56,7 +56,7 @@ impl Cloud {
         let mut options = Options::load(&Config::parse("l3_agent.ini", &text), "net1").unwrap();
         options.resync_interval = Duration::from_millis(200);
         let transport = self.transport.clone();
-        tokio::spawn(async move { agent::l3::run(options, &transport).await.unwrap() })
+        Agent::start(async move { agent::l3::run(options, &transport).await.unwrap() })
     }
 
     /// What the Open vSwitch agent does, once the port is there.
@@ -109,8 +109,7 @@ fn routers_have_internal_ports_and_keep_them() {
             ping.args("netns exec vm1 ping -q -i 0.01 -c 150 -W 1 203.0.113.1".split(' '));
             String::from_utf8(ping.current_dir(folder).output().unwrap().stdout).unwrap()
         });
-        agent.abort();
-        let _ = agent.await;
+        agent.end().await;
         let synced = cloud.server.heard("sync_routers").len();
         let agent = cloud.start_agent("");
         until("read again", || (cloud.server.heard("sync_routers").len() > synced).then_some(())).await;
@@ -127,15 +126,14 @@ fn routers_have_internal_ports_and_keep_them() {
         cloud.until_ping().await;
         // A router that goes takes its ports along.
         cloud.server.routers.lock().unwrap().clear();
-        agent.abort();
-        let _ = agent.await;
+        agent.end().await;
         let agent = cloud.start_agent("");
         until("no ports are left", || {
             (!cloud.switch.sh("ovs-vsctl list-ports br-int; ovs-vsctl list-ports br-ex").contains("q"))
                 .then_some(())
         })
         .await;
-        agent.abort();
+        agent.end().await;
     });
 }
 
@@ -150,12 +148,11 @@ fn routers_have_pairs_where_they_are_asked_for() {
         cloud.until_ping().await;
         assert_eq!(cloud.switch.sh("ovs-vsctl port-to-br tapeeeeeeee-6c"), "br-ex");
         // Internal ports from now on.
-        agent.abort();
-        let _ = agent.await;
+        agent.end().await;
         let agent = cloud.start_agent("");
         cloud.wire("qr-11111111-6c").await;
         cloud.until_ping().await;
         assert!(!cloud.switch.sh("ovs-vsctl list-ports br-int").contains("tap"));
-        agent.abort();
+        agent.end().await;
     });
 }

@@ -46,6 +46,34 @@ where
     }
 }
 
+/// An agent with a runtime of its own. Were it a task of the test's, its blocking passes would outlive it, and
+/// undo what the next agent does.
+pub struct Agent(Option<tokio::runtime::Runtime>);
+
+impl Agent {
+    pub fn start(run: impl Future<Output = ()> + Send + 'static) -> Agent {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).enable_all().build().unwrap();
+        runtime.spawn(run);
+        Agent(Some(runtime))
+    }
+
+    /// Ends it like a kill, except for the step it is at.
+    pub async fn end(mut self) {
+        let runtime = self.0.take();
+        tokio::task::spawn_blocking(move || drop(runtime)).await.unwrap();
+    }
+}
+
+/// Where a test panics, nobody waits.
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// Ends what the agents left running on purpose: whatever wrote a pid file below `directory`.
 fn end_daemons(directory: &Path) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
