@@ -15,6 +15,7 @@ pub mod iptables;
 pub mod listen;
 pub mod netlink;
 pub mod netns;
+pub mod offload;
 pub mod sysctl;
 
 pub use error::{Error, Result};

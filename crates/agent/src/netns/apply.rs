@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use host::iptables::Iptables;
 use host::netlink::{Link, Netlink, NewLink, Route as KernelRoute};
 use host::sysctl::{self, Setting};
-use host::{Netns, Result, announce, conntrack, netns};
+use host::{Netns, Result, announce, conntrack, netns, offload};
 use model::Mac;
 
 use super::plan::{Change, plan};
@@ -364,6 +364,7 @@ fn add_device(outside: &Outside, space: &Space, name: &str, device: &Device) -> 
         Some(tap) => {
             add_pair(&outside.root, space, name, &tap)?;
             space.netlink.set_mac(inside(space, name)?, mac)?;
+            complete_checksums(outside, space, name, device)?;
             plug(outside, name, device)?;
         }
         None => move_in(outside, space, name, device, mac)?,
@@ -383,6 +384,17 @@ fn add_pair(root: &Netlink, space: &Space, name: &str, tap: &str) -> Result<()> 
     let no_ipv6 = (format!("net/ipv6/conf/{tap}/disable_ipv6"), "1".to_owned());
     set_sysctls(root.netns(), &[no_ipv6].into())?;
     Ok(())
+}
+
+/// A switch that is no part of the kernel passes on frames as they come out of a pair: without the checksum that the
+/// kernel leaves for a network card to make. Whoever gets such a segment of TCP drops it.
+fn complete_checksums(outside: &Outside, space: &Space, name: &str, device: &Device) -> Result<()> {
+    match (&device.plug, device.switch_port(name)) {
+        (Plug::SwitchedTap(_), Some((_, wanted))) if outside.switch()?.is_userspace(&wanted.bridge)? => {
+            offload::checksums_off(&space.ns, name)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes the end on the host a port of the switch, where it is to be one.

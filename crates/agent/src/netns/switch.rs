@@ -17,7 +17,7 @@ use crate::l2::openvswitch::DEAD_VLAN;
 /// What is watched.
 const WATCHES: &[Watch] = &[
     Watch { table: "Open_vSwitch", columns: &["bridges", "cur_cfg", "next_cfg"] },
-    Watch { table: "Bridge", columns: &["name", "ports"] },
+    Watch { table: "Bridge", columns: &["name", "ports", "datapath_type"] },
     Watch { table: "Port", columns: &["name", "interfaces"] },
     Watch { table: "Interface", columns: &["name", "type", "external_ids", "error"] },
 ];
@@ -66,6 +66,16 @@ impl Switch {
     pub fn ports(&self) -> Result<BTreeMap<String, SwitchPort>> {
         let state = self.runtime.block_on(self.database.ready(self.options.patience)).map_err(odd)?;
         Ok(ports(&state.replica))
+    }
+
+    /// Whether a bridge's frames pass through ovs-vswitchd itself, not the kernel.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn is_userspace(&self, bridge: &str) -> Result<bool> {
+        let state = self.runtime.block_on(self.database.ready(self.options.patience)).map_err(odd)?;
+        let row = state.replica.named("Bridge", bridge).map(|(_, row)| row);
+        Ok(row.is_some_and(|row| text(row, "datapath_type") == "netdev"))
     }
 
     /// Makes a port, and waits until the switch has it. One of this name that is there is made anew.

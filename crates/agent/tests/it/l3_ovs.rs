@@ -1,6 +1,8 @@
 //! The L3 agent on a real Open vSwitch with its userspace datapath: internal ports, gateways on a bridge of their
 //! own, and what becomes of them when agent or switch are started anew.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +87,23 @@ impl Cloud {
     }
 }
 
+/// What a program in the router's namespace says to vm1 by TCP.
+async fn hello_by_tcp() -> String {
+    let of = |name: &str| host::Netns::open(name).unwrap();
+    let bound = of(NAMESPACE).run(|| TcpListener::bind("192.168.1.1:8775").unwrap()).unwrap();
+    let server = std::thread::spawn(move || bound.accept().unwrap().0.write_all(b"hello").unwrap());
+    let client = move || {
+        let to = "192.168.1.1:8775".parse().unwrap();
+        let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(20)).unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        said
+    };
+    let said = tokio::task::spawn_blocking(move || of("vm1").run(client).unwrap()).await.unwrap();
+    server.join().unwrap();
+    said
+}
+
 #[test]
 fn routers_have_internal_ports_and_keep_them() {
     with_a_switch("agent-l3", |switch: Switch| async move {
@@ -144,6 +163,9 @@ fn routers_have_pairs_where_they_are_asked_for() {
         let agent = cloud.start_agent("ovs_use_veth = True");
         cloud.wire("tap11111111-6c").await;
         cloud.until_ping().await;
+        // Checksums are made on the way out, by the agent on the router's side and by whoever plugs on the instance's.
+        cloud.switch.sh("ip netns exec vm1 ethtool -K eth0 tx off");
+        assert_eq!(hello_by_tcp().await, "hello");
         cloud.switch.sh("ovs-vsctl del-port tapeeeeeeee-6c");
         cloud.until_ping().await;
         assert_eq!(cloud.switch.sh("ovs-vsctl port-to-br tapeeeeeeee-6c"), "br-ex");

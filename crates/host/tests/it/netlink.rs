@@ -216,3 +216,19 @@ async fn the_monitor_sees_devices_come_and_go() {
     }
     assert!(came);
 }
+
+#[test]
+fn checksums_are_left_to_nobody() {
+    let ns = Netns::anonymous().unwrap();
+    let nl = Netlink::open(&ns).unwrap();
+    nl.add_link("here", &NewLink::Veth { peer: "there", peer_ns: None }).unwrap();
+    let features = |device: &str| host::exec::run(&ns, "ethtool", &["-k", device], "").unwrap();
+    let both = |how: &str| [format!("rx-checksumming: {how}"), format!("tx-checksumming: {how}")];
+    let says = |device: &str, how: &str| both(how).iter().all(|line| features(device).contains(line));
+    assert!(says("here", "on") && says("there", "on"), "{}", features("here"));
+    host::offload::checksums_off(&ns, "here").unwrap();
+    assert!(says("here", "off") && says("there", "on"), "{}", features("here"));
+    // Once more is no error; a device that is not there is one.
+    host::offload::checksums_off(&ns, "here").unwrap();
+    assert!(host::offload::checksums_off(&ns, "nowhere").unwrap_err().is_gone());
+}
