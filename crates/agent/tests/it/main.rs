@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod dhcp;
+mod direct;
 mod firewall;
 mod l2;
 mod l2lab;

@@ -50,6 +50,8 @@ oslo::options! {
         dont_fragment: bool = true;
         /// Put checksums into the outer headers of tunnel packets.
         tunnel_csum: bool = false;
+        /// What is for one address leaves by the port that has it, not by what the switch learnt.
+        explicitly_egress_direct: bool = false;
     }
 }
 
@@ -121,6 +123,8 @@ pub struct OvsConfig {
     pub tunnels: Option<Tunnels>,
     /// ARP and neighbour messages are checked where the firewall does not do it.
     pub prevent_arp_spoofing: bool,
+    /// Frames to one address are not left to what the switch learns.
+    pub egress_direct: bool,
     /// What enforces security groups.
     pub firewall: Firewall,
     /// Ethernet types that filtered ports may use beside IP and ARP.
@@ -162,6 +166,7 @@ impl OvsConfig {
             run_dir,
             tunnels,
             prevent_arp_spoofing: common.prevent_arp_spoofing,
+            egress_direct: agent.explicitly_egress_direct,
             firewall: openvswitch_firewall(config, &security)?,
             permitted_ethertypes: ethertypes(&security.permitted_ethertypes),
             enable_ipset: security.enable_ipset,

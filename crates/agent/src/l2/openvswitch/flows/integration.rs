@@ -3,7 +3,7 @@
 use model::names;
 use ovs::openflow::{Action, Match, Port};
 
-use super::{Input, Table, filter, spoof, table};
+use super::{Input, Table, direct, filter, spoof, table};
 use crate::l2::config::Firewall;
 use crate::l2::firewall::awaits_rules;
 use crate::l2::openvswitch::DEAD_VLAN;
@@ -25,6 +25,9 @@ pub(super) fn flows(input: Input<'_>) -> Table {
     ports(input, &mut out);
     if input.config.firewall == Firewall::OpenVswitch {
         filter::flows(input, &mut out);
+    }
+    if input.config.egress_direct {
+        direct::flows(input, &mut out);
     }
     out
 }

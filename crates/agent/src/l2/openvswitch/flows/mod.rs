@@ -2,6 +2,7 @@
 //! numbers that ports have. Tables, priorities and the way of a packet are upstream's, so that either agent
 //! finds the other's flows in place.
 
+mod direct;
 mod filter;
 mod integration;
 mod physical;

@@ -18,6 +18,8 @@ pub const PACKET_RATE_LIMIT: u8 = 58;
 pub const BANDWIDTH_RATE_LIMIT: u8 = 59;
 /// Where filters begin.
 pub const TRANSIENT: u8 = 60;
+/// Frames to addresses of this host, where nothing is left to what the switch learns.
+pub const LOCAL_MAC_DIRECT: u8 = 61;
 /// Where what filters accepted goes out.
 pub const TRANSIENT_EGRESS: u8 = 62;
 /// What ports send.

@@ -16,7 +16,7 @@ use crate::l2::view::{FdbTable, View};
 /// Seconds after which what was learnt from a packet is forgotten.
 const LEARNT_SECONDS: u16 = 300;
 /// The bit that tells frames to many from frames to one.
-const MULTICAST: u128 = 1 << 40;
+pub(super) const MULTICAST: u128 = 1 << 40;
 const BROADCAST: u128 = (1 << 48) - 1;
 /// The ARP operation "reply".
 const REPLY: u128 = 2;
