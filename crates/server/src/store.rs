@@ -27,13 +27,16 @@ pub struct Query {
     pub limit: Option<u64>,
     /// Only these attributes are needed; none = all. Others may be there or be absent.
     pub fields: Option<Vec<String>>,
+    /// The database finds at most one row, by its key: asking it again costs less than a round trip.
+    pub single: bool,
 }
 
 impl Query {
     /// The rows whose `column` (of the resource's own table) has this value.
     pub fn by(resource: &Resource, column: &str, value: &str) -> Query {
         let sql = format!("{}.{column} = ?", resource.table);
-        Query { wheres: vec![Condition { sql, params: vec![value.into()] }], ..Query::default() }
+        let wheres = vec![Condition { sql, params: vec![value.into()] }];
+        Query { wheres, single: column == "id", ..Query::default() }
     }
 
     /// The rows whose `column` (of the resource's own table) has one of these values.
@@ -315,6 +318,28 @@ pub async fn touch(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Re
     Ok(())
 }
 
+/// As [`touch`], of all rows of a page, in one statement.
+pub async fn touch_all(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, page: &Page) -> Result<(), Stop> {
+    let (Some(key), true) = (page.place("standard_attr_id"), resource.standard) else { return Ok(()) };
+    let now = rq.app.now();
+    let mut params = p![&now].to_vec();
+    for (at, row) in page.rows.iter().enumerate() {
+        let id = page.text(at, "id");
+        if let (Some(Cell::Int(key)), true) = (row.get(key), tx.revises(resource.table, id)) {
+            params.push(Val::Int(*key));
+            tx.known.touched(resource.name, id, 1, &zulu(&now));
+        }
+    }
+    if params.len() == 1 {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE standardattributes SET revision_number = revision_number + 1, updated_at = ? WHERE id IN ({})",
+        crate::db::marks(params.len() - 1)
+    );
+    tx.queue_noted(&sql, &params).await
+}
+
 /// Removes a row with its `standardattributes` (tags and the like go by cascade).
 pub async fn delete(_rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Result<(), Stop> {
     let key = if !resource.standard {
@@ -354,9 +379,12 @@ pub async fn row(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, id: &str) -> Resu
     let shape = shape(rq, resource)?;
     let page = match tx.known.take(&who, resource.name, id).filter(|page| can_fill(shape, page)) {
         Some(mut page) => {
-            for fill in unsettled(shape, &page) {
+            let fills = unsettled(shape, &page);
+            let asked = list::fill_ahead(rq, tx, &page, &fills, None).await?;
+            for fill in fills {
                 fill(rq, tx, &mut page).await?;
             }
+            asked.iter().for_each(|ask| tx.known.unanswered(&ask.sql, &ask.params));
             page
         }
         None => list(rq, tx, resource, &Query::by(resource, "id", id)).await?,

@@ -75,12 +75,21 @@ impl Site {
     /// # Errors
     /// `IpAddressGenerationFailureNoMatchingSubnet` where there are subnets, and none for this owner.
     pub fn candidates(&self) -> Result<Vec<Candidate>, Fault> {
+        self.candidates_of(&self.owner)
+    }
+
+    /// Whether ports of another owner may have addresses of a subnet.
+    pub fn gives(&self, subnet: &str, owner: &str) -> bool {
+        self.candidates_of(owner).is_ok_and(|all| all.iter().any(|candidate| candidate.id == subnet))
+    }
+
+    fn candidates_of(&self, owner: &str) -> Result<Vec<Candidate>, Fault> {
         let mut subnets: Vec<Candidate> = Vec::new();
         for of_subnet in self.rows.chunk_by(|a, b| a.str(0) == b.str(0)) {
             let Some(row) = of_subnet.first() else { continue };
             let dedicated = row.opt_text(7).is_some();
-            let meant = of_subnet.iter().any(|row| row.str(7).eq_ignore_ascii_case(&self.owner));
-            let open = !dedicated || meant || (row.flag(6) && self.owner == "network:dhcp");
+            let meant = of_subnet.iter().any(|row| row.str(7).eq_ignore_ascii_case(owner));
+            let open = !dedicated || meant || (row.flag(6) && owner == "network:dhcp");
             let Some(mut subnet) = candidate(row, dedicated).filter(|_| open) else { continue };
             for pool in of_subnet.iter().filter_map(|row| pool(row, 4)) {
                 // It stands there once for each owner.
@@ -91,7 +100,7 @@ impl Site {
             subnets.push(subnet);
         }
         if subnets.is_empty() && !self.rows.is_empty() {
-            let (network_id, service_type) = (self.id.clone(), self.owner.clone());
+            let (network_id, service_type) = (self.id.clone(), owner.to_string());
             return Err(Fault::IpAddressGenerationFailureNoMatchingSubnet { network_id, service_type });
         }
         subnets.sort_by_key(|s| !s.dedicated);
@@ -162,6 +171,31 @@ pub async fn take(
         taken.push(address);
     }
     Ok(taken)
+}
+
+/// Gives each of some ports an address of a subnet that nobody has had addresses of before.
+pub async fn take_new(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    network: &str,
+    subnet: &str,
+    ports: &[(String, Number)],
+) -> Result<(), Stop> {
+    if ports.is_empty() {
+        return Ok(());
+    }
+    let ipam = ipam_subnet(rq, tx, subnet).await?;
+    let (mut allocated, mut given) = (Vec::new(), Vec::new());
+    for (port, number) in ports {
+        let address = number.to_string();
+        allocated.extend_from_slice(p![&address, &ipam]);
+        given.extend_from_slice(p![port, &address, subnet, network]);
+    }
+    let rows = |row: &str| vec![row; ports.len()].join(", ");
+    let sql = "INSERT INTO ipamallocations (ip_address, status, ipam_subnet_id) VALUES";
+    tx.queue(&format!("{sql} {}", rows("(?, 'ALLOCATED', ?)")), &allocated).await?;
+    let sql = "INSERT INTO ipallocations (port_id, ip_address, subnet_id, network_id) VALUES";
+    tx.queue(&format!("{sql} {}", rows("(?, ?, ?, ?)")), &given).await
 }
 
 fn has(taken: &[Address], subnet: &Candidate, number: Number) -> bool {

@@ -1,6 +1,6 @@
 //! Which segmentation ids are taken: upstream's allocation tables, kept in step with the configured ranges.
 
-use crate::db::{Done, Stop, Tx, Val};
+use crate::db::{Ask, Stop, Tx, Val};
 use crate::fault::Fault;
 use crate::ml2::options::Ml2;
 use crate::ml2::segment::{Kind, Wanted};
@@ -151,29 +151,36 @@ pub async fn allocate(tx: &mut Tx, ml2: &Ml2, kinds: &[Kind]) -> Result<Wanted, 
 /// The lowest free id, taken; none when there is none.
 async fn lowest(tx: &mut Tx, ml2: &Ml2, wanted: &Wanted) -> Result<Option<Wanted>, Stop> {
     if let Some((table, column)) = tunnel_table(wanted.kind) {
-        let sql = format!("SELECT MIN({column}) FROM {table} WHERE allocated = 0");
-        let Some(id) = tx.opt(&sql, p![]).await?.and_then(|r| r.opt_int(0)) else { return Ok(None) };
-        let sql = format!("UPDATE {table} SET allocated = 1 WHERE {column} = ? AND allocated = 0");
-        won(tx.exec(&sql, p![id]).await?)?;
+        let ask = lowest_tunnel(tx, table, column);
+        let free = tx.all_once(&ask.sql, &ask.params).await?;
+        tx.known.unanswered(&ask.sql, &ask.params);
+        let Some(id) = free.first().and_then(|row| row.opt_int(0)) else { return Ok(None) };
+        tx.queue_noted(&format!("UPDATE {table} SET allocated = 1 WHERE {column} = ?"), p![id]).await?;
         return Ok(Some(Wanted { segmentation_id: Some(id), ..wanted.clone() }));
     }
     let all: Vec<&str> = ml2.vlan.iter().map(|(n, _)| n.as_str()).collect();
     let names = wanted.physical_network.as_deref().map_or(all, |n| vec![n]);
     for name in names {
-        let sql =
-            "SELECT MIN(vlan_id) FROM ml2_vlan_allocations WHERE physical_network = ? AND allocated = 0";
-        let Some(id) = tx.opt(sql, p![name]).await?.and_then(|r| r.opt_int(0)) else { continue };
-        let sql = "UPDATE ml2_vlan_allocations SET allocated = 1 WHERE physical_network = ? AND vlan_id = ? AND allocated = 0";
-        won(tx.exec(sql, p![name, id]).await?)?;
+        let sql = format!(
+            "SELECT vlan_id FROM ml2_vlan_allocations WHERE physical_network = ? AND allocated = 0 ORDER BY vlan_id LIMIT 1 {}",
+            tx.for_update()
+        );
+        let Some(id) = tx.opt(&sql, p![name]).await?.and_then(|row| row.opt_int(0)) else { continue };
+        let sql = "UPDATE ml2_vlan_allocations SET allocated = 1 WHERE physical_network = ? AND vlan_id = ?";
+        tx.queue_noted(sql, p![name, id]).await?;
         let physical_network = Some(name.to_string());
         return Ok(Some(Wanted { physical_network, segmentation_id: Some(id), ..wanted.clone() }));
     }
     Ok(None)
 }
 
-/// Another server may have taken the id since it was read: then everything is tried again.
-fn won(done: Done) -> Result<(), Stop> {
-    if done.affected == 0 { Err(Stop::Retry("a segmentation id was taken meanwhile".into())) } else { Ok(()) }
+/// Reads the lowest free id of a tunnel type, and keeps it from others until the end of the transaction.
+fn lowest_tunnel(tx: &Tx, table: &str, column: &str) -> Ask {
+    let sql = format!(
+        "SELECT {column} FROM {table} WHERE allocated = 0 ORDER BY {column} LIMIT 1 {}",
+        tx.for_update()
+    );
+    Ask { sql: sql.into(), params: Vec::new() }
 }
 
 async fn take_tunnel(tx: &mut Tx, kind: Kind, id: i64) -> Result<(), Stop> {

@@ -14,15 +14,24 @@ use std::sync::Arc;
 pub async fn list(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, query: &Query) -> Result<Page, Stop> {
     let shape = shape(rq, resource)?;
     let (sql, params) = statement(shape, query)?;
-    let rows = tx.all(&sql, &params).await?;
-    let cells = rows.into_iter().map(|row| cells(&shape.plan, row)).collect();
-    let mut page = Page::new(shape.plan.names.clone(), cells);
-    if page.rows.is_empty() {
-        return Ok(page);
-    }
     let fills = fills(shape, query.fields.as_deref());
-    page.query = origin(tx, shape, query, page.rows.len()).await?;
-    let asked = fill_ahead(rq, tx, &page, &fills).await?;
+    let mut page = Page::new(shape.plan.names.clone(), Vec::new());
+    let mut asked = Vec::new();
+    if query.single && tx.travels() && !fills.is_empty() {
+        page.query = Some(Arc::new(found_by(shape, query)));
+        let row = Ask { sql: sql.clone().into(), params: params.clone() };
+        asked = fill_ahead(rq, tx, &page, &fills, Some(row)).await?;
+    }
+    let rows = match asked.is_empty() {
+        true => tx.all(&sql, &params).await?,
+        false => tx.all_of_page(sql, params).await?,
+    };
+    page.rows = rows.into_iter().map(|row| cells(&shape.plan, row)).collect();
+    if !page.rows.is_empty() && asked.is_empty() {
+        page.query = origin(tx, shape, query, page.rows.len()).await?;
+        asked = fill_ahead(rq, tx, &page, &fills, None).await?;
+    }
+    let fills = if page.rows.is_empty() { Vec::new() } else { fills };
     for fill in fills {
         fill(rq, tx, &mut page).await?;
     }
@@ -57,19 +66,30 @@ async fn origin(
     if tx.rows_at_most_about(shape.resource.table).await? / PART_OF_TABLE_MIN > found {
         return Ok(None);
     }
+    Ok(Some(Arc::new(found_by(shape, query))))
+}
+
+fn found_by(shape: &Shape, query: &Query) -> Origin {
     let table = shape.resource.table;
     let plain = query.wheres.iter().all(|condition| !shape.plan.joins_in(&condition.sql));
     let mut rest = if plain { table.to_string() } else { shape.plan.from.clone() };
     let mut params = Vec::new();
     restrict(&mut rest, &mut params, query);
-    Ok(Some(Arc::new(Origin { table, rest, params })))
+    Origin { table, rest, params }
 }
 
-/// Asks what some fills will ask, in one round trip: the database works on the next answer while one is read. Answers with
-/// what was asked. To find it out, they fill a page that nobody will see.
-async fn fill_ahead(rq: Rq<'_>, tx: &mut Tx, page: &Page, fills: &[Fill]) -> Result<Vec<Ask>, Stop> {
+/// Asks what some fills will ask, in one round trip, behind a question that is asked with them: the database works on the
+/// next answer while one is read. Answers with what was asked. To find it out, they fill a page that nobody will see.
+pub(super) async fn fill_ahead(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    page: &Page,
+    fills: &[Fill],
+    with: Option<Ask>,
+) -> Result<Vec<Ask>, Stop> {
     let few = page.rows.len() <= ROWS_BY_ID_MAX;
-    if !tx.travels() || fills.len() < 2 || (!few && page.query.is_none()) {
+    let many = fills.len() + usize::from(with.is_some()) > 1;
+    if !tx.travels() || !many || (!few && page.query.is_none()) {
         return Ok(Vec::new());
     }
     let rows = if few { page.rows.clone() } else { Vec::new() };
@@ -79,7 +99,7 @@ async fn fill_ahead(rq: Rq<'_>, tx: &mut Tx, page: &Page, fills: &[Fill]) -> Res
         // What it makes of no answers is of no interest.
         let _ = fill(rq, tx, &mut unseen).await;
     }
-    let asks = tx.heard();
+    let asks: Vec<Ask> = with.into_iter().chain(tx.heard()).collect();
     tx.ahead(asks.clone()).await?;
     Ok(asks)
 }

@@ -95,8 +95,8 @@ async fn what_networks_and_ports_cost() {
     let many = json!({"ports": vec![bound; 10]});
     c.ask("port: create 10 bound in bulk", "admin", "POST", "ports", many).await;
     expect_test::expect![[r#"
-        network: create: 22
-        network: first of a project: 53
+        network: create: 21
+        network: first of a project: 52
         port: bind: 31
         port: change nothing: 10
         port: create: 11
@@ -112,7 +112,7 @@ async fn what_networks_and_ports_cost() {
         port: other address: 19
         port: rename: 11
         port: show: 8
-        subnet: create: 28
+        subnet: create: 21
     "#]]
     .assert_eq(&c.told());
 }
@@ -138,13 +138,29 @@ async fn what_ports_wait_for_on_mariadb() {
     }
     let made = c.served.ask("p", "POST", "ports", json!({"port": {"network_id": net}})).await.1;
     let path = format!("ports/{}", made["port"]["id"].as_str().unwrap());
+    let public = json!({"network": {"name": "e", "router:external": true}});
+    let public = c.served.ask("admin", "POST", "networks", public).await.1;
+    let public = &public["network"]["id"];
+    let beyond = json!({"network_id": public, "cidr": "203.0.113.0/24", "ip_version": 4});
+    c.served.ask("admin", "POST", "subnets", json!({"subnet": beyond})).await;
+    let router = c.served.ask("p", "POST", "routers", json!({"router": {"name": "a"}})).await.1;
+    let router = format!("routers/{}", router["router"]["id"].as_str().unwrap());
+    let add = format!("{router}/add_router_interface");
+    let other = json!({"network_id": net, "cidr": "10.9.0.0/24", "ip_version": 4});
+    let inner = c.served.ask("p", "POST", "subnets", json!({"subnet": other})).await.1;
+    let inner = json!({"subnet_id": inner["subnet"]["id"]});
+    let other = json!({"network_id": net, "cidr": "10.8.0.0/24", "ip_version": 4});
+    let gateway = json!({"router": {"external_gateway_info": {"network_id": public}}});
     for (name, method, path, body) in [
         ("show", "GET", path.as_str(), Value::Null),
         ("list of 53", "GET", "ports", Value::Null),
         ("rename", "PUT", path.as_str(), json!({"port": {"name": "x"}})),
         ("delete", "DELETE", path.as_str(), Value::Null),
         ("network", "POST", "networks", json!({"network": {"name": "b"}})),
+        ("subnet", "POST", "subnets", json!({"subnet": other})),
         ("router", "POST", "routers", json!({"router": {"name": "b"}})),
+        ("router's gateway", "PUT", &router, gateway),
+        ("router's interface", "PUT", &add, inner),
     ] {
         let before = c.served.app.db.round_trips();
         let (status, answer) = c.served.ask("p", method, path, body).await;
@@ -155,12 +171,15 @@ async fn what_ports_wait_for_on_mariadb() {
         first: 5
         one: 2
         many: 2
-        show: 2
+        show: 1
         list of 53: 2
-        rename: 8
-        delete: 6
-        network: 14
-        router: 13
+        rename: 6
+        delete: 5
+        network: 7
+        subnet: 6
+        router: 3
+        router's gateway: 14
+        router's interface: 12
     "#]]
     .assert_eq(&told);
 }
@@ -189,19 +208,47 @@ async fn what_routers_and_floating_ips_cost() {
     c.ask("floating IP: associate", "admin", "PUT", &path, json!({"floatingip": {"port_id": port}})).await;
     c.ask("floating IP: delete", "admin", "DELETE", &path, Value::Null).await;
     expect_test::expect![[r#"
-        floating IP: associate: 15
+        floating IP: associate: 14
         floating IP: create: 18
         floating IP: delete: 19
-        network: create: 22
-        network: create external: 55
+        network: create: 21
+        network: create external: 54
         port: create: 11
-        router: add interface: 31
+        router: add interface: 27
         router: create: 12
-        router: set gateway: 32
-        router: show: 7
-        subnet: create: 27
+        router: set gateway: 31
+        router: show: 6
+        subnet: create: 20
     "#]]
     .assert_eq(&c.told());
+}
+
+/// A subnet in which ports make their own addresses gives them to all that are there, and takes them back.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_automatic_addresses_cost_does_not_grow_with_the_ports() {
+    let mut c = Counted::start().await;
+    let mut sums = Vec::new();
+    for count in [2, 40] {
+        let net = c.make("-", "admin", "networks", json!({"network": {"name": "n"}})).await;
+        let new = json!({"network_id": net});
+        c.ask("-", "admin", "POST", "ports", json!({"ports": vec![new; count]})).await;
+        let subnet = json!({"network_id": net, "cidr": "fd00::/64", "ip_version": 6, "ipv6_ra_mode": "slaac",
+                            "ipv6_address_mode": "slaac"});
+        let subnet = c.make("subnet: create", "admin", "subnets", json!({"subnet": subnet})).await;
+        let shown = c.ask("-", "admin", "GET", &format!("ports?network_id={net}"), Value::Null).await;
+        let ports = shown["ports"].as_array().unwrap();
+        let own = |port: &&Value| port["fixed_ips"][0]["subnet_id"] == *subnet;
+        assert_eq!(ports.iter().filter(own).count(), count);
+        c.ask("subnet: delete", "admin", "DELETE", &format!("subnets/{subnet}"), Value::Null).await;
+        c.costs.remove("-");
+        sums.push(c.told());
+    }
+    assert_eq!(sums[0], sums[1]);
+    expect_test::expect![[r#"
+        subnet: create: 42
+        subnet: delete: 41
+    "#]]
+    .assert_eq(&sums[0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

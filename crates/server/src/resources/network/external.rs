@@ -32,7 +32,7 @@ pub async fn is_external(tx: &mut Tx, network: &str) -> Result<bool, Stop> {
 
 /// Makes a network an external one. `for_all` lets every project use it.
 pub async fn open(rq: Rq<'_>, tx: &mut Tx, network: &str, project: &str, for_all: bool) -> Result<(), Stop> {
-    tx.exec("INSERT INTO externalnetworks (network_id, is_default) VALUES (?, 0)", p![network]).await?;
+    tx.queue("INSERT INTO externalnetworks (network_id, is_default) VALUES (?, 0)", p![network]).await?;
     if for_all { grant_all(rq, tx, network, project, EXTERNAL).await } else { Ok(()) }
 }
 

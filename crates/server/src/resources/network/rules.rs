@@ -12,7 +12,7 @@ use crate::p;
 use crate::request::Rq;
 use crate::resources::rows::{flag, items, number, text};
 use crate::resources::{port, subnet};
-use crate::store;
+use crate::store::{self, Awaits, Insert};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -55,7 +55,7 @@ async fn create(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop>
     body.insert("mtu".into(), json!(network_mtu(ml2, &taken, asked, true)?));
     body.insert("id".into(), json!(id));
     body.insert("status".into(), json!("ACTIVE"));
-    store::insert(rq, tx, &NETWORK, &body).await?;
+    store::insert_as(rq, tx, &NETWORK, &body, Insert { revision: 0, awaits: Awaits::Nothing }).await?;
     segments::store(rq, tx, &id, &taken).await?;
     if flag(&body, "shared") {
         external::grant_all(rq, tx, &id, &project, external::SHARED).await?;
@@ -63,7 +63,7 @@ async fn create(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop>
     if outside {
         external::open(rq, tx, &id, &project, true).await?;
     }
-    store_domain(tx, &id, text(&body, "dns_domain")).await?;
+    insert_domain(tx, &id, text(&body, "dns_domain")).await?;
     store_hints(tx, &id, items(&body, "availability_zone_hints")).await?;
     // Upstream writes the row twice in its transaction, and clients see the number.
     store::touch(rq, tx, &NETWORK, &id).await?;
@@ -83,12 +83,16 @@ async fn store_domain(tx: &mut Tx, id: &str, domain: &str) -> Result<bool, Stop>
     if old == domain {
         return Ok(false);
     }
-    tx.exec("DELETE FROM networkdnsdomains WHERE network_id = ?", p![id]).await?;
-    if !domain.is_empty() {
-        let sql = "INSERT INTO networkdnsdomains (network_id, dns_domain) VALUES (?, ?)";
-        tx.exec(sql, p![id, domain]).await?;
-    }
+    tx.queue("DELETE FROM networkdnsdomains WHERE network_id = ?", p![id]).await?;
+    insert_domain(tx, id, domain).await?;
     Ok(true)
+}
+
+async fn insert_domain(tx: &mut Tx, id: &str, domain: &str) -> Result<(), Stop> {
+    if domain.is_empty() {
+        return Ok(());
+    }
+    tx.queue("INSERT INTO networkdnsdomains (network_id, dns_domain) VALUES (?, ?)", p![id, domain]).await
 }
 
 async fn store_hints(tx: &mut Tx, id: &str, hints: &[Value]) -> Result<(), Stop> {
@@ -103,8 +107,7 @@ async fn store_hints(tx: &mut Tx, id: &str, hints: &[Value]) -> Result<(), Stop>
         }
     }
     let sql = "UPDATE networks SET availability_zone_hints = ? WHERE id = ?";
-    tx.exec(sql, p![json!(hints).to_string(), id]).await?;
-    Ok(())
+    tx.queue(sql, p![json!(hints).to_string(), id]).await
 }
 
 async fn update(rq: Rq<'_>, tx: &mut Tx, old: &Body, mut changes: Body) -> Result<(), Stop> {

@@ -106,26 +106,21 @@ pub async fn reserve(tx: &mut Tx, ml2: &Ml2, body: &Body, external: bool) -> Res
 pub async fn store(rq: Rq<'_>, tx: &mut Tx, network: &str, segments: &[Wanted]) -> Result<(), Stop> {
     for (index, segment) in segments.iter().enumerate() {
         let now = rq.app.now();
-        let key = tx
-            .exec(
-                "INSERT INTO standardattributes (resource_type, created_at, updated_at, description, revision_number) VALUES ('networksegments', ?, ?, NULL, 0)",
-                p![&now, &now],
-            )
-            .await?
-            .last_id;
-        tx.exec(
-            "INSERT INTO networksegments (id, network_id, network_type, physical_network, segmentation_id, is_dynamic, segment_index, standard_attr_id, name) VALUES (?, ?, ?, ?, ?, 0, ?, ?, NULL)",
-            p![
-                rq.app.fresh_id(),
-                network,
-                segment.kind.name(),
-                segment.physical_network.clone(),
-                segment.segmentation_id,
-                i64::try_from(index).unwrap_or_default(),
-                key
-            ],
-        )
-        .await?;
+        let sql = "INSERT INTO standardattributes (resource_type, created_at, updated_at, description, revision_number) VALUES ('networksegments', ?, ?, NULL, 0)";
+        tx.queue_noted(sql, p![&now, &now]).await?;
+        let sql = format!(
+            "INSERT INTO networksegments (id, network_id, network_type, physical_network, segmentation_id, is_dynamic, segment_index, name, standard_attr_id) VALUES (?, ?, ?, ?, ?, 0, ?, NULL, {})",
+            tx.last_key()
+        );
+        let values = p![
+            rq.app.fresh_id(),
+            network,
+            segment.kind.name(),
+            segment.physical_network.clone(),
+            segment.segmentation_id,
+            i64::try_from(index).unwrap_or_default()
+        ];
+        tx.queue_noted(&sql, values).await?;
     }
     Ok(())
 }

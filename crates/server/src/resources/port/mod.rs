@@ -24,6 +24,7 @@ use crate::request::Rq;
 use crate::resources::rows::text;
 use crate::store;
 use futures_util::future::BoxFuture;
+use std::collections::HashMap;
 
 /// The collection.
 pub static PORT: Resource = Resource {
@@ -190,6 +191,25 @@ async fn announce(rq: Rq<'_>, tx: &mut Tx, id: &str, before: Option<Body>) -> Re
 pub async fn touch(rq: Rq<'_>, tx: &mut Tx, id: &str, before: Body) -> Result<(), Stop> {
     store::touch(rq, tx, &PORT, id).await?;
     announce(rq, tx, id, Some(before)).await
+}
+
+/// As [`touch`], of all ports of a page, which holds them as they were before.
+pub async fn touch_all(rq: Rq<'_>, tx: &mut Tx, before: &Page) -> Result<(), Stop> {
+    store::touch_all(rq, tx, &PORT, before).await?;
+    let ids: Vec<String> = before.column("id").into_iter().map(str::to_string).collect();
+    let after = all(rq, tx, &ids).await?;
+    let rows: HashMap<&str, usize> = after.column("id").into_iter().zip(0..).collect();
+    for (row, id) in ids.iter().enumerate() {
+        let after = rows.get(id.as_str()).map(|at| after.body(*at));
+        let (verb, before, id) = (Verb::Updated, Some(before.body(row)), id.clone());
+        tx.announce(Change { resource: "port", verb, id, before, after });
+    }
+    Ok(())
+}
+
+/// Ports as an admin sees them, those that are there.
+pub async fn all(rq: Rq<'_>, tx: &mut Tx, ids: &[String]) -> Result<Page, Stop> {
+    store::among(rq, tx, &PORT, ids, None).await
 }
 
 /// One port as an admin sees it.

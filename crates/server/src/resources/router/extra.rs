@@ -1,9 +1,9 @@
 //! What routers have beyond their own table: extra routes, availability zones, a provider.
 
-use super::{ROUTER, announce, bump, routes, rows, text};
+use super::{ROUTER, announce, bump, routes, text};
 use crate::attr::{Attr, Body, Check, Default, Home};
 use crate::convert;
-use crate::db::{Stop, Tx, Val, marks};
+use crate::db::{Stop, Tx};
 use crate::fault::Fault;
 use crate::handlers::router::with_extra;
 use crate::p;
@@ -11,10 +11,11 @@ use crate::quota;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
 use crate::resources::flavor;
+use crate::resources::rows::{by_first, fill, of_page};
 use crate::store;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// `routes` (alias `extraroute`).
 pub const ROUTES: Attr = Attr::new("routes")
@@ -96,8 +97,7 @@ pub async fn insert(tx: &mut Tx, id: &str, body: &Body) -> Result<(), Stop> {
     let hints = body.get("availability_zone_hints").filter(|hints| hints.is_array());
     let hints = hints.map_or_else(|| "[]".to_string(), Value::to_string);
     let sql = "INSERT INTO router_extra_attributes (router_id, distributed, service_router, ha, ha_vr_id, availability_zone_hints, enable_default_route_ecmp, enable_default_route_bfd) VALUES (?, 0, 0, 0, 0, ?, 0, 0)";
-    tx.exec(sql, p![id, hints]).await?;
-    Ok(())
+    tx.queue(sql, p![id, hints]).await
 }
 
 /// What the column of the hints holds, in characters.
@@ -128,33 +128,18 @@ pub async fn provider(tx: &mut Tx, body: &Body) -> Result<String, Stop> {
 
 fn fill_zones<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Result<(), Stop>> {
     Box::pin(async move {
-        let ids: Vec<String> = page.column("id").into_iter().map(str::to_string).collect();
-        let mut hints: HashMap<String, String> = HashMap::new();
-        let mut zones: HashMap<String, BTreeSet<String>> = HashMap::new();
-        for ids in ids.chunks(rows::IDS_PER_STATEMENT_MAX) {
-            let params: Vec<Val> = ids.iter().map(Val::from).collect();
-            let marks = marks(ids.len());
-            let sql = format!(
-                "SELECT router_id, availability_zone_hints FROM router_extra_attributes WHERE router_id IN ({marks})"
-            );
-            for row in tx.all(&sql, &params).await? {
-                hints.extend(
-                    row.opt_text(1).filter(|hints| !hints.is_empty()).map(|hints| (row.text(0), hints)),
-                );
-            }
-            let sql = format!(
-                "SELECT routerl3agentbindings.router_id, agents.availability_zone FROM routerl3agentbindings JOIN agents ON agents.id = routerl3agentbindings.l3_agent_id WHERE routerl3agentbindings.router_id IN ({marks})"
-            );
-            for row in tx.all(&sql, &params).await? {
-                zones.entry(row.text(0)).or_default().extend(row.opt_text(1));
-            }
-        }
-        for (row, id) in ids.iter().enumerate() {
-            let hints = hints.remove(id).unwrap_or_else(|| "[]".to_string());
-            page.set(row, "availability_zone_hints", Cell::Json(hints));
-            let zones = Value::from_iter(zones.remove(id).unwrap_or_default());
-            page.set(row, "availability_zones", Cell::Json(zones.to_string()));
-        }
+        let sql = "SELECT router_id, availability_zone_hints FROM router_extra_attributes WHERE router_id";
+        let hints = by_first(of_page(tx, sql, page, "").await?);
+        let sql = "SELECT routerl3agentbindings.router_id, agents.availability_zone FROM routerl3agentbindings JOIN agents ON agents.id = routerl3agentbindings.l3_agent_id WHERE routerl3agentbindings.router_id";
+        let zones = by_first(of_page(tx, sql, page, "").await?);
+        fill(page, "availability_zone_hints", &hints, |_, own| {
+            let hints = own.first().map(|row| row.text(1)).filter(|hints| !hints.is_empty());
+            Cell::Json(hints.unwrap_or_else(|| "[]".to_string()))
+        });
+        fill(page, "availability_zones", &zones, |_, own| {
+            let zones: BTreeSet<String> = own.iter().filter_map(|row| row.opt_text(1)).collect();
+            Cell::Json(Value::from_iter(zones).to_string())
+        });
         Ok(())
     })
 }

@@ -9,10 +9,11 @@ use crate::fault::Fault;
 use crate::p;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::resources::rows::{by_first_then, fill as set_all, of_page};
 use crate::store;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// `device_owner` and `port_type` of gateway ports.
 pub const OWNER: &str = "network:router_gateway";
@@ -149,7 +150,7 @@ pub async fn clear(rq: Rq<'_>, tx: &mut Tx, router: &str, gateway: &PortRow) -> 
         }
         .into());
     }
-    tx.exec("UPDATE routers SET gw_port_id = NULL WHERE id = ?", p![router]).await?;
+    tx.queue("UPDATE routers SET gw_port_id = NULL WHERE id = ?", p![router]).await?;
     bump(rq, tx, ROUTER.table, router, 2).await?;
     ports::delete(rq, tx, &gateway.id).await
 }
@@ -175,9 +176,9 @@ async fn create(
         body["fixed_ips"] = Value::from(info.fixed_ips.clone());
     }
     let port = ports::create(rq, tx, body).await?;
-    tx.exec("UPDATE routers SET gw_port_id = ? WHERE id = ?", p![&port, router]).await?;
+    tx.queue("UPDATE routers SET gw_port_id = ? WHERE id = ?", p![&port, router]).await?;
     let sql = "INSERT INTO routerports (router_id, port_id, port_type) VALUES (?, ?, ?)";
-    tx.exec(sql, p![router, port, OWNER]).await?;
+    tx.queue(sql, p![router, port, OWNER]).await?;
     bump(rq, tx, ROUTER.table, router, 1).await
 }
 
@@ -243,32 +244,16 @@ async fn widen(rq: Rq<'_>, tx: &mut Tx, gateway: &PortRow, subnet: &str) -> Resu
 /// Fills `external_gateway_info` of a page of routers.
 pub fn fill<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Result<(), Stop>> {
     Box::pin(async move {
-        let ids: Vec<String> = page.column("id").into_iter().map(str::to_string).collect();
-        let mut infos: HashMap<String, Value> = HashMap::new();
-        for ids in ids.chunks(rows::IDS_PER_STATEMENT_MAX) {
-            let sql = format!(
-                "SELECT routers.id, routers.gw_port_id, ports.network_id, routers.enable_snat FROM {} JOIN ports ON ports.id = routers.gw_port_id WHERE routers.id IN ({})",
-                ROUTER.table,
-                crate::db::marks(ids.len())
-            );
-            let params: Vec<_> = ids.iter().map(crate::db::Val::from).collect();
-            let found = tx.all(&sql, &params).await?;
-            let gateways: Vec<String> = found.iter().map(|row| row.text(1)).collect();
-            let gateways: Vec<&str> = gateways.iter().map(String::as_str).collect();
-            let mut ips = rows::fixed_ips(tx, &gateways).await?;
-            for row in &found {
-                let ips = ips.remove(&row.text(1)).unwrap_or_default();
-                let ips =
-                    ips.iter().map(|ip| json!({"subnet_id": ip.subnet_id, "ip_address": ip.ip_address}));
-                let info = json!({"network_id": row.text(2), "external_fixed_ips": Value::from_iter(ips),
-                    "enable_snat": row.flag(3)});
-                infos.insert(row.text(0), info);
-            }
-        }
-        for (row, id) in ids.iter().enumerate() {
-            let cell = infos.get(id).map_or(Cell::Null, |info| Cell::Json(info.to_string()));
-            page.set(row, "external_gateway_info", cell);
-        }
+        let sql = "SELECT routers.id, ports.network_id, routers.enable_snat, a.subnet_id, a.ip_address FROM routers JOIN ports ON ports.id = routers.gw_port_id LEFT JOIN ipallocations AS a ON a.port_id = ports.id WHERE routers.id";
+        let gateways = by_first_then(of_page(tx, sql, page, "").await?, &[4, 3]);
+        set_all(page, "external_gateway_info", &gateways, |_, own| {
+            let Some(first) = own.first() else { return Cell::Null };
+            let ips = own.iter().filter(|row| row.opt_text(4).is_some());
+            let ips = ips.map(|row| json!({"subnet_id": row.text(3), "ip_address": row.text(4)}));
+            let info = json!({"network_id": first.text(1), "external_fixed_ips": Value::from_iter(ips),
+                "enable_snat": first.flag(2)});
+            Cell::Json(info.to_string())
+        });
         Ok(())
     })
 }

@@ -220,7 +220,7 @@ async fn fits(tx: &mut Tx, attached: &[PortRow], new: &[SubnetRow]) -> Result<()
 
 async fn attach(rq: Rq<'_>, tx: &mut Tx, router: &Router<'_>, port: &str) -> Result<(), Stop> {
     let sql = "INSERT INTO routerports (router_id, port_id, port_type) VALUES (?, ?, ?)";
-    tx.exec(sql, p![router.id, port, OWNER]).await?;
+    tx.queue(sql, p![router.id, port, OWNER]).await?;
     bump(rq, tx, ROUTER.table, router.id, 1).await
 }
 

@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use crate::notify::{Change, Verb};
 use crate::p;
 use crate::request::Rq;
-use crate::store;
+use crate::store::{self, Awaits, Insert};
 use futures_util::future::BoxFuture;
 use gateway::Info;
 use rows::{PortRow, SubnetRow};
@@ -121,10 +121,10 @@ async fn create(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop>
     body.insert("id".into(), json!(id));
     body.insert("status".into(), json!("ACTIVE"));
     body.insert("enable_snat".into(), json!(true));
-    store::insert(rq, tx, &ROUTER, &body).await?;
+    store::insert_as(rq, tx, &ROUTER, &body, Insert { revision: 0, awaits: Awaits::Nothing }).await?;
     extra::insert(tx, &id, &body).await?;
     let sql = "INSERT INTO providerresourceassociations (provider_name, resource_id) VALUES (?, ?)";
-    tx.exec(sql, p![provider, &id]).await?;
+    tx.queue(sql, p![provider, &id]).await?;
     bump(rq, tx, ROUTER.table, &id, 1).await?;
     if let Some(info) = &info {
         gateway::set(rq, tx, &id, info).await?;
@@ -152,7 +152,7 @@ async fn delete(rq: Rq<'_>, tx: &mut Tx, old: &Body) -> Result<(), Stop> {
     for port in rows::attached(tx, id).await? {
         ports::delete(rq, tx, &port.id).await?;
     }
-    tx.exec("DELETE FROM providerresourceassociations WHERE resource_id = ?", p![id]).await?;
+    tx.queue("DELETE FROM providerresourceassociations WHERE resource_id = ?", p![id]).await?;
     store::delete(rq, tx, &ROUTER, id).await?;
     tx.announce(Change {
         resource: "router",
@@ -169,8 +169,7 @@ pub async fn bump(rq: Rq<'_>, tx: &mut Tx, table: &str, id: &str, steps: i64) ->
     let sql = format!(
         "UPDATE standardattributes SET revision_number = revision_number + ?, updated_at = ? WHERE id = (SELECT standard_attr_id FROM {table} WHERE id = ?)"
     );
-    tx.exec(&sql, p![steps, rq.app.now(), id]).await?;
-    Ok(())
+    tx.queue(&sql, p![steps, rq.app.now(), id]).await
 }
 
 /// Announces that a router, or something that belongs to it, changed.

@@ -1,16 +1,16 @@
 //! `routes`: extra routes of a router.
 
 use super::rows;
-use crate::db::{Stop, Tx, Val, marks};
+use crate::db::{Row, Stop, Tx};
 use crate::fault::Fault;
 use crate::p;
 use crate::py;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::resources::rows::{by_first_then, fill as set, of_page};
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// A destination and the next hop to it, as the client wrote them.
@@ -109,23 +109,12 @@ pub async fn store(tx: &mut Tx, router: &str, routes: &[Route]) -> Result<bool, 
 /// Fills `routes` of a page of routers.
 pub fn fill<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Result<(), Stop>> {
     Box::pin(async move {
-        let ids: Vec<String> = page.column("id").into_iter().map(str::to_string).collect();
-        let mut routes: HashMap<String, Vec<Value>> = HashMap::new();
-        for ids in ids.chunks(rows::IDS_PER_STATEMENT_MAX) {
-            let sql = format!(
-                "SELECT router_id, destination, nexthop FROM routerroutes WHERE router_id IN ({}) ORDER BY destination, nexthop",
-                marks(ids.len())
-            );
-            let params: Vec<Val> = ids.iter().map(Val::from).collect();
-            for row in tx.all(&sql, &params).await? {
-                let route = Route { destination: row.text(1), nexthop: row.text(2) };
-                routes.entry(row.text(0)).or_default().push(route.json());
-            }
-        }
-        for (row, id) in ids.iter().enumerate() {
-            let own = Value::Array(routes.remove(id).unwrap_or_default());
-            page.set(row, "routes", Cell::Json(own.to_string()));
-        }
+        let sql = "SELECT router_id, destination, nexthop FROM routerroutes WHERE router_id";
+        let routes = by_first_then(of_page(tx, sql, page, "").await?, &[1, 2]);
+        set(page, "routes", &routes, |_, own| {
+            let route = |row: &Row| Route { destination: row.text(1), nexthop: row.text(2) }.json();
+            Cell::Json(Value::from_iter(own.iter().map(route)).to_string())
+        });
         Ok(())
     })
 }

@@ -48,30 +48,33 @@ impl PortRow {
     }
 }
 
-const PORT: &str = "SELECT ports.id, ports.network_id, ports.project_id, ports.device_id, ports.device_owner, routerports.port_type FROM ports LEFT JOIN routerports ON routerports.port_id = ports.id";
+const PORT: &str = "SELECT ports.id, ports.network_id, ports.project_id, ports.device_id, ports.device_owner, \
+    routerports.port_type, ipallocations.subnet_id, ipallocations.ip_address FROM ports \
+    LEFT JOIN routerports ON routerports.port_id = ports.id \
+    LEFT JOIN ipallocations ON ipallocations.port_id = ports.id";
 
-/// The ports for which `condition` (over `ports` and `routerports`) holds, oldest first.
+/// The ports for which `condition` (over `ports` and `routerports`) holds, oldest first, with their addresses.
 pub async fn ports(tx: &mut Tx, condition: &str, params: &[Val]) -> Result<Vec<PortRow>, Stop> {
-    let sql = format!("{PORT} WHERE {condition} ORDER BY ports.standard_attr_id");
-    let mut ports: Vec<PortRow> = tx.all(&sql, params).await?.iter().map(port).collect();
-    let ids: Vec<&str> = ports.iter().map(|port| port.id.as_str()).collect();
-    let mut addresses = fixed_ips(tx, &ids).await?;
-    for port in &mut ports {
-        port.fixed_ips = addresses.remove(&port.id).unwrap_or_default();
-    }
-    Ok(ports)
+    let sql = format!(
+        "{PORT} WHERE {condition} ORDER BY ports.standard_attr_id, ipallocations.ip_address, ipallocations.subnet_id"
+    );
+    let rows = tx.all(&sql, params).await?;
+    Ok(rows.chunk_by(|a, b| a.str(0) == b.str(0)).filter_map(port).collect())
 }
 
-fn port(row: &Row) -> PortRow {
-    PortRow {
+/// A port from its rows: one for each address, one where it has none.
+fn port(rows: &[Row]) -> Option<PortRow> {
+    let row = rows.first()?;
+    let address = |row: &Row| Some(FixedIp { subnet_id: row.opt_text(6)?, ip_address: row.opt_text(7)? });
+    Some(PortRow {
         id: row.text(0),
         network_id: row.text(1),
         project_id: row.text(2),
         device_id: row.text(3),
         device_owner: row.text(4),
         port_type: row.opt_text(5),
-        fixed_ips: Vec::new(),
-    }
+        fixed_ips: rows.iter().filter_map(address).collect(),
+    })
 }
 
 /// One port.

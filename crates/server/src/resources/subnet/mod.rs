@@ -1,5 +1,6 @@
 //! Subnets: the resource, its lists, and what service types and default pools add.
 
+mod auto;
 pub mod check;
 mod fill;
 pub mod rules;

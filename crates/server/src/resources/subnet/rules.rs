@@ -1,22 +1,22 @@
 //! What making, changing and removing a subnet means.
 
-use super::{SUBNET, check, save};
+use super::{SUBNET, auto, check, save};
 use crate::attr::Body;
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx};
 use crate::extension::Rules;
 use crate::fault::Fault;
-use crate::ipam::plan::{self, ROUTER_INTERFACES};
+use crate::ipam::plan::ROUTER_INTERFACES;
 use crate::ipam::range::{Range, default_pools};
-use crate::ipam::take;
 use crate::ml2::segment::invalid;
 use crate::notify::{Change, Verb};
 use crate::p;
+use crate::policy;
 use crate::request::Rq;
 use crate::resources::network::NETWORK;
 use crate::resources::network::rules::{AUTO_DELETED, check_subnet_mtu};
 use crate::resources::rows::{items, number, text};
-use crate::resources::{port, subnetpool};
-use crate::store;
+use crate::resources::subnetpool;
+use crate::store::{self, Awaits, Insert};
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use serde_json::{Value, json};
@@ -40,6 +40,9 @@ impl Rules for Subnets {
     }
     fn delete<'a>(&'a self, rq: Rq<'a>, tx: &'a mut Tx, old: &'a Body) -> BoxFuture<'a, Result<(), Stop>> {
         Box::pin(delete(rq, tx, old))
+    }
+    fn asks(&self, rq: Rq<'_>, bodies: &[Body]) -> Vec<Ask> {
+        asks(rq, bodies)
     }
 }
 
@@ -76,7 +79,8 @@ async fn create(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop>
     let network = text(&body, "network_id").to_string();
     // Two that come at the same time must not overlap.
     tx.lock("networks", &network).await?;
-    let row = tx.opt("SELECT mtu FROM networks WHERE id = ?", p![&network]).await?;
+    tx.ahead(vec![Ask::new(MTU, p![&network]), Ask::new(NEIGHBOURS, p![&network])]).await?;
+    let row = tx.all_once(MTU, p![&network]).await?.into_iter().next();
     let mtu = row.ok_or_else(|| Fault::NetworkNotFound { net_id: network.clone() })?.int(0);
     if mtu != 0 {
         check_subnet_mtu(&network, mtu, &[number(&body, "ip_version")])?;
@@ -89,11 +93,24 @@ async fn create(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop>
     let id = store_new(rq, tx, &mut body, &decided, pool.as_ref()).await?;
     store::touch(rq, tx, &NETWORK, &network).await?;
     if check::is_auto(&body) {
-        add_auto_addresses(rq, tx, &network, &id, &decided.cidr).await?;
+        auto::add(rq, tx, &network, &id, &decided.cidr).await?;
     }
     announce(rq, tx, Verb::Created, &id, None).await?;
     Ok(id)
 }
+
+const MTU: &str = "SELECT mtu FROM networks WHERE id = ?";
+const NEIGHBOURS: &str = "SELECT s.cidr, s.ip_version, s.subnetpool_id, p.address_scope_id FROM subnets AS s \
+    LEFT JOIN subnetpools AS p ON p.id = s.subnetpool_id WHERE s.network_id = ?";
+
+/// What making some subnets asks for, as far as it is known before the first is made and nobody has to wait for it.
+fn asks(rq: Rq<'_>, items: &[Body]) -> Vec<Ask> {
+    let owner = |item: &Body| policy::owner_ask(rq, "network", text(item, "network_id"));
+    items.iter().take(SUBNETS_AHEAD_MAX).filter_map(owner).collect()
+}
+
+/// Subnets of one request whose questions are asked together; mostly they are the same for all of them.
+const SUBNETS_AHEAD_MAX: usize = 8;
 
 /// Gateway and pools of a range that is known.
 fn decide(body: &Body, cidr: &str) -> Result<Decided, Fault> {
@@ -165,8 +182,7 @@ async fn check_neighbours(
     if cidr.prefix_len() == 0 {
         return Err(invalid("0 is not allowed as CIDR prefix length").into());
     }
-    let sql = "SELECT s.cidr, s.ip_version, s.subnetpool_id, p.address_scope_id FROM subnets AS s LEFT JOIN subnetpools AS p ON p.id = s.subnetpool_id WHERE s.network_id = ?";
-    let rows = tx.all(sql, p![network]).await?;
+    let rows = tx.all_once(NEIGHBOURS, p![network]).await?;
     let range = Range::of(cidr);
     let overlaps = |other: &str| other.parse::<IpNet>().is_ok_and(|o| Range::of(&o).overlaps(&range));
     if rows.iter().any(|row| overlaps(&row.text(0))) {
@@ -204,52 +220,14 @@ async fn store_new(
     body.insert("cidr".into(), json!(decided.cidr.to_string()));
     body.insert("gateway_ip".into(), json!(decided.gateway.map(|g| g.to_string())));
     body.insert("subnetpool_id".into(), json!(pool.map(|p| &p.id)));
-    store::insert(rq, tx, &SUBNET, body).await?;
+    store::insert_as(rq, tx, &SUBNET, body, Insert { revision: 0, awaits: Awaits::Nothing }).await?;
     save::dns_nameservers(tx, &id, items(body, "dns_nameservers")).await?;
     save::host_routes(tx, &id, items(body, "host_routes")).await?;
     save::service_types(tx, &id, items(body, "service_types")).await?;
-    save::pools(rq, tx, &id, &decided.pools).await?;
-    let network = text(body, "network_id");
-    let sql = "UPDATE network_subnet_lock SET subnet_id = ? WHERE network_id = ?";
-    if tx.exec(sql, p![&id, network]).await?.affected == 0 {
-        let sql = "INSERT INTO network_subnet_lock (network_id, subnet_id) VALUES (?, ?)";
-        tx.exec(sql, p![network, &id]).await?;
-    }
+    save::new_pools(rq, tx, &id, &decided.pools).await?;
+    let sql = "REPLACE INTO network_subnet_lock (network_id, subnet_id) VALUES (?, ?)";
+    tx.queue(sql, p![text(body, "network_id"), &id]).await?;
     Ok(id)
-}
-
-/// Ports that are there already get the address that they make of their MAC address.
-async fn add_auto_addresses(
-    rq: Rq<'_>,
-    tx: &mut Tx,
-    network: &str,
-    subnet: &str,
-    cidr: &IpNet,
-) -> Result<(), Stop> {
-    let sql = "SELECT id, mac_address, device_owner FROM ports WHERE network_id = ?";
-    for row in tx.all(sql, p![network]).await? {
-        let (id, owner) = (row.text(0), row.text(2));
-        let Ok(mac) = row.text(1).parse() else { continue };
-        if plan::is_router_interface(&owner) {
-            continue;
-        }
-        let Ok(candidates) = take::candidates(tx, network, &owner).await else { continue };
-        let Some(at) = candidates.iter().position(|c| c.id == subnet) else { continue };
-        let want = [plan::Want::Auto(at, plan::eui64(cidr, mac))];
-        // Agents are told by what differs, and that is the address.
-        let before = match port::get(rq, tx, &id).await {
-            // It went since the list was read.
-            Err(Stop::Fault(Fault::PortNotFound { .. })) => continue,
-            read => read?,
-        };
-        match take::take(rq, tx, network, &id, &candidates, &want).await {
-            Ok(_) => port::touch(rq, tx, &id, before).await?,
-            // Two ports may make one address of MAC addresses that differ only in other networks.
-            Err(Stop::Fault(_)) => {}
-            Err(stop) => return Err(stop),
-        }
-    }
-    Ok(())
 }
 
 async fn announce(rq: Rq<'_>, tx: &mut Tx, verb: Verb, id: &str, before: Option<Body>) -> Result<(), Stop> {
@@ -282,12 +260,15 @@ async fn update(rq: Rq<'_>, tx: &mut Tx, old: &Body, changes: Body) -> Result<()
     }
     let differs = |key: &str| changes.get(key).is_some_and(|new| Some(new) != old.get(key));
     if changes.contains_key("dns_nameservers") {
+        save::clear(tx, "dnsnameservers", id).await?;
         save::dns_nameservers(tx, id, items(&changes, "dns_nameservers")).await?;
     }
     if changes.contains_key("host_routes") {
+        save::clear(tx, "subnetroutes", id).await?;
         save::host_routes(tx, id, items(&changes, "host_routes")).await?;
     }
     if changes.contains_key("service_types") {
+        save::clear(tx, "subnet_service_types", id).await?;
         save::service_types(tx, id, items(&changes, "service_types")).await?;
     }
     if let Some(pools) = pools {
@@ -333,15 +314,11 @@ async fn delete(rq: Rq<'_>, tx: &mut Tx, old: &Body) -> Result<(), Stop> {
     }) {
         return Err(in_use());
     }
-    let addresses = "SELECT ip_address, subnet_id FROM ipallocations WHERE subnet_id = ? AND port_id = ?";
-    for row in users {
-        let port = row.text(0);
-        let own = tx.all(addresses, p![id, &port]).await?;
-        let own: Vec<_> =
-            own.iter().map(|r| take::Address { ip_address: r.text(0), subnet_id: r.text(1) }).collect();
-        let before = port::get(rq, tx, &port).await?;
-        take::give_back(rq, tx, &port, &own).await?;
-        port::touch(rq, tx, &port, before).await?;
+    let mut ids: Vec<String> = users.iter().map(|row| row.text(0)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if !ids.is_empty() {
+        auto::remove(rq, tx, id, &ids).await?;
     }
     remove(rq, tx, id).await
 }
@@ -350,7 +327,7 @@ async fn delete(rq: Rq<'_>, tx: &mut Tx, old: &Body) -> Result<(), Stop> {
 pub async fn remove(rq: Rq<'_>, tx: &mut Tx, id: &str) -> Result<(), Stop> {
     let Some(before) = store::get(rq, tx, &SUBNET, id).await? else { return Ok(()) };
     let network = text(&before, "network_id").to_string();
-    tx.exec("UPDATE network_subnet_lock SET subnet_id = NULL WHERE subnet_id = ?", p![id]).await?;
+    tx.queue("UPDATE network_subnet_lock SET subnet_id = NULL WHERE subnet_id = ?", p![id]).await?;
     save::forget(rq, tx, id).await?;
     store::delete(rq, tx, &SUBNET, id).await?;
     store::touch(rq, tx, &NETWORK, &network).await?;

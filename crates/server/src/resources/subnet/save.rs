@@ -1,42 +1,56 @@
 //! The rows that belong to a subnet: name servers, routes, pools (upstream keeps them twice), service types.
 
-use crate::db::{Stop, Tx};
+use crate::db::{Stop, Tx, Val, marks};
 use crate::ipam::range::Range;
 use crate::p;
 use crate::py;
 use crate::request::Rq;
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Forgets the rows of a table that new ones take the place of.
+pub(super) async fn clear(tx: &mut Tx, table: &'static str, subnet: &str) -> Result<(), Stop> {
+    tx.queue(&format!("DELETE FROM {table} WHERE subnet_id = ?"), p![subnet]).await
+}
+
+/// Inserts rows of some columns in one statement that nobody waits for.
+async fn insert(tx: &mut Tx, table: &str, columns: &[&str], values: &[Val]) -> Result<(), Stop> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    let row = format!("({})", marks(columns.len()));
+    let rows = vec![row; values.len() / columns.len().max(1)].join(", ");
+    tx.queue(&format!("INSERT INTO {table} ({}) VALUES {rows}", columns.join(", ")), values).await
+}
 
 pub(super) async fn dns_nameservers(tx: &mut Tx, subnet: &str, servers: &[Value]) -> Result<(), Stop> {
-    tx.exec("DELETE FROM dnsnameservers WHERE subnet_id = ?", p![subnet]).await?;
+    let mut values = Vec::new();
     for (order, server) in servers.iter().enumerate() {
-        let sql = "INSERT INTO dnsnameservers (address, subnet_id, `order`) VALUES (?, ?, ?)";
         let order = i64::try_from(order).unwrap_or_default();
-        tx.exec(sql, p![py::text(server), subnet, order]).await?;
+        values.extend_from_slice(p![py::text(server), subnet, order]);
     }
-    Ok(())
+    insert(tx, "dnsnameservers", &["address", "subnet_id", "`order`"], &values).await
 }
 
 pub(super) async fn host_routes(tx: &mut Tx, subnet: &str, routes: &[Value]) -> Result<(), Stop> {
-    tx.exec("DELETE FROM subnetroutes WHERE subnet_id = ?", p![subnet]).await?;
+    // Two spellings of one route are one.
+    let mut distinct = BTreeSet::new();
     for route in routes {
         let text = |key: &str| route.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
         let destination = text("destination").parse::<ipnet::IpNet>();
         let destination = destination.map_or_else(|_| text("destination"), |net| net.to_string());
-        let nexthop = crate::convert::canonical_ip(&text("nexthop"));
-        let sql = "INSERT INTO subnetroutes (destination, nexthop, subnet_id) VALUES (?, ?, ?)";
-        match tx.exec(sql, p![destination, nexthop, subnet]).await {
-            // Two spellings of one route.
-            Ok(_) | Err(Stop::Duplicate(_)) => {}
-            Err(stop) => return Err(stop),
-        }
+        distinct.insert((destination, crate::convert::canonical_ip(&text("nexthop"))));
     }
-    Ok(())
+    let mut values = Vec::new();
+    for (destination, nexthop) in distinct {
+        values.extend_from_slice(p![destination, nexthop, subnet]);
+    }
+    insert(tx, "subnetroutes", &["destination", "nexthop", "subnet_id"], &values).await
 }
 
 pub(super) async fn service_types(tx: &mut Tx, subnet: &str, types: &[Value]) -> Result<(), Stop> {
-    tx.exec("DELETE FROM subnet_service_types WHERE subnet_id = ?", p![subnet]).await?;
     for service_type in types {
+        // What is the same is for the database to say: it compares without case, and more.
         let sql = "INSERT INTO subnet_service_types (subnet_id, service_type) VALUES (?, ?)";
         match tx.exec(sql, p![subnet, py::text(service_type)]).await {
             Ok(_) | Err(Stop::Duplicate(_)) => {}
@@ -49,32 +63,42 @@ pub(super) async fn service_types(tx: &mut Tx, subnet: &str, types: &[Value]) ->
 /// Stores pools in place of those that are there.
 pub(super) async fn pools(rq: Rq<'_>, tx: &mut Tx, subnet: &str, pools: &[Range]) -> Result<(), Stop> {
     let row = tx.opt("SELECT id FROM ipamsubnets WHERE neutron_subnet_id = ?", p![subnet]).await?;
-    let ipam = match row {
-        Some(row) => row.text(0),
-        None => {
-            let id = rq.app.fresh_id();
-            let sql = "INSERT INTO ipamsubnets (id, neutron_subnet_id) VALUES (?, ?)";
-            tx.exec(sql, p![&id, subnet]).await?;
-            id
-        }
-    };
-    tx.exec("DELETE FROM ipallocationpools WHERE subnet_id = ?", p![subnet]).await?;
-    tx.exec("DELETE FROM ipamallocationpools WHERE ipam_subnet_id = ?", p![&ipam]).await?;
+    let Some(ipam) = row.map(|row| row.text(0)) else { return new_pools(rq, tx, subnet, pools).await };
+    clear(tx, "ipallocationpools", subnet).await?;
+    tx.queue("DELETE FROM ipamallocationpools WHERE ipam_subnet_id = ?", p![&ipam]).await?;
+    insert_pools(rq, tx, subnet, &ipam, pools).await
+}
+
+/// Stores the pools of a subnet that IPAM does not know yet.
+pub(super) async fn new_pools(rq: Rq<'_>, tx: &mut Tx, subnet: &str, pools: &[Range]) -> Result<(), Stop> {
+    let ipam = rq.app.fresh_id();
+    let sql = "INSERT INTO ipamsubnets (id, neutron_subnet_id) VALUES (?, ?)";
+    tx.queue(sql, p![&ipam, subnet]).await?;
+    insert_pools(rq, tx, subnet, &ipam, pools).await
+}
+
+async fn insert_pools(
+    rq: Rq<'_>,
+    tx: &mut Tx,
+    subnet: &str,
+    ipam: &str,
+    pools: &[Range],
+) -> Result<(), Stop> {
+    let (mut shown, mut kept) = (Vec::new(), Vec::new());
     for pool in pools {
         let (first, last) = (pool.first.to_string(), pool.last.to_string());
-        let sql = "INSERT INTO ipallocationpools (id, subnet_id, first_ip, last_ip) VALUES (?, ?, ?, ?)";
-        tx.exec(sql, p![rq.app.fresh_id(), subnet, &first, &last]).await?;
-        let sql =
-            "INSERT INTO ipamallocationpools (id, ipam_subnet_id, first_ip, last_ip) VALUES (?, ?, ?, ?)";
-        tx.exec(sql, p![rq.app.fresh_id(), &ipam, &first, &last]).await?;
+        shown.extend_from_slice(p![rq.app.fresh_id(), subnet, &first, &last]);
+        kept.extend_from_slice(p![rq.app.fresh_id(), ipam, &first, &last]);
     }
+    insert(tx, "ipallocationpools", &["id", "subnet_id", "first_ip", "last_ip"], &shown).await?;
+    insert(tx, "ipamallocationpools", &["id", "ipam_subnet_id", "first_ip", "last_ip"], &kept).await?;
     rq.app.hints.forget(subnet);
     Ok(())
 }
 
 /// Forgets a subnet's addresses and pools on the side of IPAM; the rest goes with its row.
 pub(super) async fn forget(rq: Rq<'_>, tx: &mut Tx, subnet: &str) -> Result<(), Stop> {
-    tx.exec("DELETE FROM ipamsubnets WHERE neutron_subnet_id = ?", p![subnet]).await?;
+    tx.queue("DELETE FROM ipamsubnets WHERE neutron_subnet_id = ?", p![subnet]).await?;
     rq.app.hints.forget(subnet);
     Ok(())
 }
