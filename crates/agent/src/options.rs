@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oslo::config::{Config, Gravity, Problem};
 
-use crate::l2::openvswitch::config::{OvsOptions, database};
+use crate::l2::openvswitch::config::{OvsOptions, database, run_dir};
 use crate::netns::Plug;
 use crate::netns::switch::SwitchOptions;
 
@@ -62,8 +62,10 @@ impl Interfaces {
         let name = driver.to_lowercase();
         if name == "openvswitch" || name.ends_with("ovsinterfacedriver") {
             let ovs = OvsOptions::load(config)?;
+            let database = database(config, &ovs)?;
             let switch = SwitchOptions {
-                database: database(config, &ovs)?,
+                run_dir: run_dir(&database),
+                database,
                 patience: Duration::from_secs(ovs.ovsdb_timeout.max(1)),
                 integration_bridge: ovs.integration_bridge,
                 use_veth: options.ovs_use_veth,

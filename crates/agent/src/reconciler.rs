@@ -4,14 +4,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::MissedTickBehavior;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, sleep_until};
 
 use crate::inbox::{Inbox, Notes};
+use crate::l2::openvswitch::alarm::changed;
 use crate::metrics;
 use crate::plugin::{AgentState, Counters, report_for_ever};
 
 /// After so many looks at the host the server is asked for everything.
 const FULL_AUDITS: usize = 60;
+/// Looks that the switch asks for are at least so far apart: a port that it refuses comes and goes all the time.
+const SWITCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// What an agent does in a round of its loop.
 pub(crate) trait Reconciler: Send {
@@ -19,8 +23,10 @@ pub(crate) trait Reconciler: Send {
     type Notes: Notes;
     /// Looks again where notes ask for it.
     fn look_again(&mut self, notes: Self::Notes) -> impl Future<Output = ()> + Send;
-    /// Looks whether the host still is as it was left, for the `number`th time, and tries again what failed.
-    fn audit(&mut self, number: usize) -> impl Future<Output = ()> + Send;
+    /// Forgets a part of what is known of the host, the `number`th, so that the next look reads it.
+    fn forget(&mut self, number: usize);
+    /// Looks whether the host still is as it was left, and tries again what failed.
+    fn audit(&mut self) -> impl Future<Output = ()> + Send;
     /// What follows every round: what is still to be told, what is counted. False when something failed and is
     /// to be tried again.
     fn conclude(&mut self) -> impl Future<Output = bool> + Send;
@@ -42,13 +48,16 @@ pub(crate) struct Service<'a, N> {
     pub report_interval: Duration,
     /// Between looks at the host.
     pub resync_interval: Duration,
+    /// Asks for a look at the host whenever it changes.
+    pub changes: Option<watch::Receiver<()>>,
 }
 
 impl<N: Notes> Service<'_, N> {
     /// Serves with `agent` for ever. Messages are listened for before the first look: nothing may come unseen in
     /// between.
     pub(crate) async fn run(self, mut agent: impl Reconciler<Notes = N>) {
-        let Service { transport, topics, inbox, state, counters, report_interval, resync_interval } = self;
+        let Service { transport, topics, inbox, state, counters, report_interval, resync_interval, changes } =
+            self;
         let host = state.host.clone();
         let _listeners: Vec<_> = topics
             .iter()
@@ -59,9 +68,25 @@ impl<N: Notes> Service<'_, N> {
         let reports = report_for_ever(transport, state, counters, report_interval, move || again.want_all());
         tokio::select! {
             () = reports => {}
-            () = rounds(binary, &mut agent, &inbox, resync_interval) => {}
+            () = rounds(binary, &mut agent, &inbox, resync_interval, changes) => {}
         }
     }
+}
+
+/// Waits until there is something to look at: the switch changed, or the last look at it is to be taken once more.
+async fn switched(not_before: tokio::time::Instant, retry: bool, changes: &mut Option<watch::Receiver<()>>) {
+    sleep_until(not_before).await;
+    if !retry {
+        changed(changes).await;
+    }
+}
+
+/// What a round was asked for by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Message,
+    Clock,
+    Switch,
 }
 
 async fn rounds<R: Reconciler>(
@@ -69,30 +94,43 @@ async fn rounds<R: Reconciler>(
     agent: &mut R,
     inbox: &Inbox<R::Notes>,
     every: Duration,
+    mut changes: Option<watch::Receiver<()>>,
 ) {
     let mut audits = tokio::time::interval(every);
     audits.set_missed_tick_behavior(MissedTickBehavior::Delay);
     audits.tick().await;
     let mut audit = 0_usize;
+    let (mut not_before, mut retry) = (tokio::time::Instant::now(), false);
     loop {
-        let audits_due = tokio::select! {
-            () = inbox.woken() => false,
-            _ = audits.tick() => true,
+        let cause = tokio::select! {
+            () = inbox.woken() => Cause::Message,
+            _ = audits.tick() => Cause::Clock,
+            () = switched(not_before, retry, &mut changes) => Cause::Switch,
         };
         let started = Instant::now();
-        if audits_due {
-            audit = audit.wrapping_add(1);
-            if audit.is_multiple_of(FULL_AUDITS) {
-                let mut notes = inbox.take();
-                notes.want_all();
-                agent.look_again(notes).await;
-            } else {
-                agent.audit(audit).await;
+        match cause {
+            Cause::Message => agent.look_again(inbox.take()).await,
+            Cause::Clock => {
+                audit = audit.wrapping_add(1);
+                if audit.is_multiple_of(FULL_AUDITS) {
+                    let mut notes = inbox.take();
+                    notes.want_all();
+                    agent.look_again(notes).await;
+                } else {
+                    agent.forget(audit);
+                    agent.audit().await;
+                }
             }
-        } else {
-            agent.look_again(inbox.take()).await;
+            Cause::Switch => {
+                agent.audit().await;
+                not_before = tokio::time::Instant::now() + SWITCH_PAUSE;
+            }
         }
         let worked = agent.conclude().await;
+        if cause == Cause::Switch {
+            // What a switch that starts has not made yet is there a moment later.
+            retry = !worked && !retry;
+        }
         metrics::pass(binary, started, worked);
     }
 }

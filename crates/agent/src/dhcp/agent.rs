@@ -46,6 +46,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         }),
         availability_zone: Some(options.availability_zone.clone()),
     };
+    let host = Host::open(options.interfaces.switch.as_ref())?;
     let service = Service {
         transport,
         topics: &[TOPIC],
@@ -54,6 +55,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         counters: counters.clone(),
         report_interval: Duration::from_secs(options.report_interval.max(1)),
         resync_interval: options.resync_interval,
+        changes: host.changes(),
     };
     let mut options = options;
     // Daemons run elsewhere than we do.
@@ -64,7 +66,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
     options.confs_are_public = apply::is_public(&options.dhcp_confs);
     let agent = Agent {
         plugin: Plugin::new(transport.client(), PLUGIN_TOPIC),
-        host: Arc::new(Mutex::new(Host::open(options.interfaces.switch.as_ref())?)),
+        host: Arc::new(Mutex::new(host)),
         listeners: Listeners::new(options.metadata_proxy_socket.clone()),
         options: Arc::new(options),
         counters,
@@ -116,8 +118,11 @@ impl Reconciler for Agent {
         }
     }
 
-    async fn audit(&mut self, number: usize) {
+    fn forget(&mut self, number: usize) {
         self.host.lock().unwrap_or_else(PoisonError::into_inner).forget(number, FILTER_AUDITS);
+    }
+
+    async fn audit(&mut self) {
         let failed = std::mem::take(&mut self.failed);
         if failed.contains("") {
             self.sync_all().await;

@@ -18,6 +18,7 @@ use super::endpoint::{Notes, listen};
 use super::extension::{self, Extension};
 use super::firewall::is_trusted;
 use super::linuxbridge::Wired;
+use super::openvswitch::alarm::changed;
 use super::server::{CallError, Server};
 use super::view::View;
 use crate::inbox::Inbox;
@@ -113,17 +114,6 @@ pub async fn run(
 /// Waits for the end; that nobody is left to call it is one too.
 async fn ended(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|end| *end).await;
-}
-
-/// Waits until the switch changes; for ever, when there is none.
-async fn changed(switch: &mut Option<watch::Receiver<()>>) {
-    match switch {
-        Some(state) => match state.changed().await {
-            Ok(()) => {}
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
-    }
 }
 
 fn load(names: &[String]) -> Result<Vec<Extension>, AgentError> {

@@ -54,6 +54,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         }),
         availability_zone: Some(options.availability_zone.clone()),
     };
+    let host = Host::open(options.interfaces.switch.as_ref())?;
     let service = Service {
         transport,
         topics: &[TOPIC, NETWORK_UPDATE_TOPIC],
@@ -62,6 +63,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         counters: counters.clone(),
         report_interval: Duration::from_secs(options.report_interval.max(1)),
         resync_interval: options.resync_interval,
+        changes: host.changes(),
     };
     let mut options = options;
     // Daemons run elsewhere than we do.
@@ -71,7 +73,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
     }
     let agent = Agent {
         plugin: Plugin::new(transport.client(), PLUGIN_TOPIC),
-        host: Arc::new(Mutex::new(Host::open(options.interfaces.switch.as_ref())?)),
+        host: Arc::new(Mutex::new(host)),
         listeners: Listeners::new(options.metadata_proxy_socket.clone()),
         options: Arc::new(options),
         counters,
@@ -123,8 +125,11 @@ impl Reconciler for Agent {
         self.read(&ids.into_iter().collect::<Vec<_>>()).await;
     }
 
-    async fn audit(&mut self, number: usize) {
+    fn forget(&mut self, number: usize) {
         self.host.lock().unwrap_or_else(PoisonError::into_inner).forget(number, FILTER_AUDITS);
+    }
+
+    async fn audit(&mut self) {
         if self.failed_all {
             return self.sync_all().await;
         }

@@ -9,6 +9,7 @@ use host::netlink::{Link, Netlink, NewLink, Route as KernelRoute};
 use host::sysctl::{self, Setting};
 use host::{Netns, Result, announce, conntrack, netns, offload};
 use model::Mac;
+use tokio::sync::watch;
 
 use super::plan::{Change, plan};
 use super::switch::{Switch, SwitchOptions};
@@ -91,6 +92,11 @@ impl Host {
         let outside =
             Outside { root: Netlink::open(&Netns::host())?, switch: switch.cloned().map(Switch::open) };
         Ok(Host { outside, spaces: BTreeMap::new(), seen: None })
+    }
+
+    /// Changes when the switch has lost something that may be a namespace's device; none without a switch.
+    pub fn changes(&self) -> Option<watch::Receiver<()>> {
+        self.outside.switch.as_ref().map(Switch::changes)
     }
 
     /// The names of the namespaces that begin with `prefix`.

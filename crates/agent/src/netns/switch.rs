@@ -1,6 +1,7 @@
 //! The rim of Open vSwitch for routers and DHCP servers: their devices' ports in the switch's database.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use host::{Error, Result};
@@ -10,9 +11,12 @@ use ovs::ovsdb::transaction::{Condition, Mutation, Test};
 use ovs::ovsdb::value::{integer, text};
 use ovs::ovsdb::{Client, Replica, Row, Settings, State, Transaction, Value, row};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use super::SwitchPort;
 use crate::l2::openvswitch::DEAD_VLAN;
+use crate::l2::openvswitch::alarm::Alarm;
+use crate::l2::openvswitch::config::management;
 
 /// What is watched.
 const WATCHES: &[Watch] = &[
@@ -31,6 +35,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(2);
 pub struct SwitchOptions {
     /// Its database.
     pub database: Remote,
+    /// The folder with its bridges' sockets.
+    pub run_dir: PathBuf,
     /// How long it may take for a change.
     pub patience: Duration,
     /// The bridge that the Open vSwitch agent puts ports on their networks in.
@@ -44,6 +50,7 @@ pub struct Switch {
     options: SwitchOptions,
     runtime: Handle,
     database: Client,
+    alarm: Alarm,
 }
 
 impl Switch {
@@ -56,7 +63,20 @@ impl Switch {
             inactivity_probe: INACTIVITY_PROBE,
             backoff_max: BACKOFF_MAX,
         };
-        Switch { options, runtime: Handle::current(), database: Client::start(settings) }
+        let database = Client::start(settings);
+        let bridge = management(&options.run_dir, &options.integration_bridge);
+        let mut before = BTreeMap::new();
+        let alarm = Alarm::set(database.watch(), bridge, move |state| {
+            let now = ports(&state.replica);
+            is_missing(&std::mem::replace(&mut before, now.clone()), &now)
+        });
+        Switch { options, runtime: Handle::current(), database, alarm }
+    }
+
+    /// Changes when Neutron ports were taken away, and when ovs-vswitchd was started anew: where it switches packets
+    /// itself, it has made the devices of internal ports once more.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.alarm.changes()
     }
 
     /// The ports that are Neutron ports, by name.
@@ -167,6 +187,11 @@ fn is_behind(copy: &Replica) -> bool {
     let root = copy.rows("Open_vSwitch").next().map(|(_, row)| row);
     let number = |column| root.and_then(|row| integer(row, column)).unwrap_or_default();
     number("cur_cfg") < number("next_cfg")
+}
+
+/// Whether something that was there is no more, or is another.
+fn is_missing(before: &BTreeMap<String, SwitchPort>, now: &BTreeMap<String, SwitchPort>) -> bool {
+    before.iter().any(|(name, port)| now.get(name) != Some(port))
 }
 
 fn ports(copy: &Replica) -> BTreeMap<String, SwitchPort> {

@@ -56,7 +56,8 @@ impl Cloud {
              {more}\n[ovs]\novsdb_connection = unix:{folder}/db.sock\novsdb_timeout = 20\n"
         );
         let mut options = Options::load(&Config::parse("l3_agent.ini", &text), "net1").unwrap();
-        options.resync_interval = Duration::from_millis(200);
+        // What becomes of ports is seen by itself, not by looking now and then.
+        options.resync_interval = Duration::from_secs(3600);
         let transport = self.transport.clone();
         Agent::start(async move { agent::l3::run(options, &transport).await.unwrap() })
     }

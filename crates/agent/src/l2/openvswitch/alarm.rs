@@ -1,4 +1,4 @@
-//! What wakes the agent: the switch's database changed, or ovs-vswitchd is back after it ended, with all of its
+//! What wakes an agent: the switch's database changed, or ovs-vswitchd is back after it ended, with all of its
 //! flows lost. Its database says nothing of that.
 
 use std::sync::Arc;
@@ -16,20 +16,27 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// The tasks that watch; they end with it.
 #[derive(Debug)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     changes: watch::Receiver<()>,
     _watchers: JoinSet<()>,
 }
 
 impl Alarm {
-    /// Watches the database and one bridge, from within a runtime.
-    pub(super) fn set(mut database: watch::Receiver<Arc<State>>, bridge: Remote) -> Alarm {
+    /// Watches the database, as far as it `matters`, and one bridge, from within a runtime.
+    pub(crate) fn set(
+        mut database: watch::Receiver<Arc<State>>,
+        bridge: Remote,
+        mut matters: impl FnMut(&State) -> bool + Send + 'static,
+    ) -> Alarm {
         let (sender, changes) = watch::channel(());
         let mut watchers = JoinSet::new();
         let again = sender.clone();
         watchers.spawn(async move {
             while database.changed().await.is_ok() {
-                again.send_replace(());
+                let state = database.borrow_and_update().clone();
+                if matters(&state) {
+                    again.send_replace(());
+                }
             }
         });
         watchers.spawn(async move {
@@ -45,7 +52,18 @@ impl Alarm {
     }
 
     /// Changes whenever there is something to look at.
-    pub(super) fn changes(&self) -> watch::Receiver<()> {
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.clone()
+    }
+}
+
+/// Waits until an alarm is raised; for ever, when there is none. Nothing is lost when it is dropped at its await.
+pub(crate) async fn changed(alarm: &mut Option<watch::Receiver<()>>) {
+    match alarm {
+        Some(state) => match state.changed().await {
+            Ok(()) => {}
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
     }
 }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use host::{Error, Netns, Result, conntrack};
-use ovs::Remote;
 use ovs::openflow::{Flows, Switch, diff, lasting};
 use ovs::ovsdb::transaction::{Condition, Mutation};
 use ovs::ovsdb::{Client, Replica, Settings, State, Transaction, Value, row};
@@ -14,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::alarm::Alarm;
-use super::config::OvsConfig;
+use super::config::{self, OvsConfig};
 use super::desired::{Layout, Port, layout};
 use super::facts::{Facts, WATCHES, facts};
 use super::flows::{Input, adopt, flows, marked, removable};
@@ -96,9 +95,9 @@ impl OpenVswitch {
             Firewall::IptablesHybrid => Some(Hybrid::open(&config, ns)?),
             Firewall::Iptables | Firewall::OpenVswitch | Firewall::Noop => None,
         };
-        let remote = bridge_remote(&config, &config.ovs.integration_bridge);
+        let remote = config::management(&config.run_dir, &config.ovs.integration_bridge);
         let entered = runtime.enter();
-        let alarm = Alarm::set(database.watch(), remote);
+        let alarm = Alarm::set(database.watch(), remote, |_| true);
         drop(entered);
         Ok(OpenVswitch {
             config,
@@ -266,7 +265,7 @@ impl OpenVswitch {
     /// The bridge, with its flows read.
     fn bridge(&mut self, name: &str) -> Result<&mut Bridge> {
         if !self.bridges.contains_key(name) {
-            let remote = bridge_remote(&self.config, name);
+            let remote = config::management(&self.config.run_dir, name);
             let switch = self.runtime.block_on(Switch::connect(&remote)).map_err(odd)?;
             self.bridges.insert(name.to_owned(), Bridge { switch, installed: None });
         }
@@ -325,11 +324,6 @@ fn with_its_datapath(mut config: OvsConfig, copy: &Replica) -> OvsConfig {
         config.ovs.datapath_type = "netdev".to_owned();
     }
     config
-}
-
-/// Where a bridge answers.
-fn bridge_remote(config: &OvsConfig, name: &str) -> Remote {
-    Remote::Unix(config.run_dir.join(format!("{name}.mgmt")))
 }
 
 /// An error of the switch as one of the host.

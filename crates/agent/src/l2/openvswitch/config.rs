@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oslo::config::{Config, Gravity, Problem};
 use ovs::Remote;
@@ -153,10 +153,7 @@ impl OvsConfig {
                 format!("[ovs] datapath_type = \"{}\" is neither system nor netdev", ovs.datapath_type);
             return wrong("ovs", "datapath_type", text);
         }
-        let run_dir = match &database {
-            Remote::Unix(path) => path.parent().map_or_else(|| RUN_DIR.into(), Into::into),
-            Remote::Tcp(_) => RUN_DIR.into(),
-        };
+        let run_dir = run_dir(&database);
         let tunnels = tunnels(config, &ovs, &agent, &common)?;
         let security = SecurityGroupOptions::load(config)?;
         Ok(OvsConfig {
@@ -197,6 +194,21 @@ fn ethertypes(texts: &[String]) -> Vec<u16> {
 pub fn database(config: &Config, ovs: &OvsOptions) -> Result<Remote, Problem> {
     let wrong = |e| problem(config, "ovs", "ovsdb_connection", format!("[ovs] ovsdb_connection: {e}"));
     ovs.ovsdb_connection.parse().map_err(wrong)
+}
+
+/// The folder with the bridges' sockets, beside that of the database.
+#[must_use]
+pub fn run_dir(database: &Remote) -> PathBuf {
+    match database {
+        Remote::Unix(path) => path.parent().map_or_else(|| RUN_DIR.into(), Into::into),
+        Remote::Tcp(_) => RUN_DIR.into(),
+    }
+}
+
+/// Where a bridge answers.
+#[must_use]
+pub fn management(run_dir: &Path, bridge: &str) -> Remote {
+    Remote::Unix(run_dir.join(format!("{bridge}.mgmt")))
 }
 
 fn tunnels(

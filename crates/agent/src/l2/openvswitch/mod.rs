@@ -1,7 +1,7 @@
 //! The Open vSwitch driver: all ports on one integration bridge, told apart by local VLANs; patch ports to
 //! bridges of physical networks and to a bridge with tunnels.
 
-mod alarm;
+pub(crate) mod alarm;
 mod apply;
 pub mod config;
 pub mod desired;
