@@ -15,7 +15,7 @@ LAB_PACKAGES := isc-dhcp-client ethtool busybox-static tcpdump qemu-system-x86 c
 # OpenStack's dashboard, what serves it and a browser: apache2-bin brings no service.
 HORIZON_PACKAGES := openstack-dashboard python3-memcache apache2-bin libapache2-mod-wsgi-py3 chromium chromium-driver fonts-liberation
 
-.PHONY: help setup services horizon-packages build demo guide-liberty guide-juno horizon openstackclient tempest chaos interop onedb run stop test test-kernel check deny bench bench-two-hosts bench-against-python install sample
+.PHONY: help setup services horizon-packages build demo guide-liberty guide-juno horizon openstackclient tempest chaos interop onedb run stop test test-kernel check deny bench bench-two-hosts bench-against-python bench-ovs-agent install sample
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -103,6 +103,10 @@ bench-against-python: build services ## The same requests to Python Neutron 29, 
 	@./tools/python-venv tools/neutron.lock $(TOOLS)/neutron
 	@. ./tools/env; LAB_DURABILITY=disk "$${CARGO_TARGET_DIR:-target}"/release/lab with-services -- \
 		"$${CARGO_TARGET_DIR:-target}"/release/lab bench --against-python
+
+bench-ovs-agent: build services ## 200 ports wired by our Open vSwitch agent and by that of Python Neutron 29, in one run
+	@./tools/python-venv tools/neutron-29.lock $(TOOLS)/neutron-29
+	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/release/lab bench --ovs-agent
 
 install: ## The program, its names, units and samples: make install [DESTDIR=…] after make build
 	@. ./tools/env; ./tools/install "$${CARGO_TARGET_DIR:-target}"/release/neutron "$(DESTDIR)"

@@ -5,6 +5,7 @@ pub mod chaos;
 pub mod cloud;
 pub mod daemon;
 pub mod demo;
+pub mod flow_watch;
 pub mod guest;
 pub mod guide;
 pub mod hold;

@@ -1,13 +1,15 @@
 //! The laboratory's program: `lab demo`, `lab run`, `lab stop`, `lab bench`, and what runs inside simulated hosts.
 
+use lab::bench::table::Table;
 use lab::host::Life;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: lab demo | run [LISTEN] | stop | bench [--against-python|--two-hosts] [--quick]
+const USAGE: &str =
+    "usage: lab demo | run [LISTEN] | stop | bench [--against-python|--two-hosts|--ovs-agent] [--quick]
        lab guide-liberty [printed|mended|provider]
        lab guide-juno [printed|mended]
-       lab chaos
+       lab chaos [bridges|switches]
        lab interop [WORDS OF A PART'S TITLE]
        lab horizon [FOLDER FOR SCREENSHOTS]
        lab openstackclient
@@ -49,7 +51,9 @@ fn main() -> ExitCode {
             let only = only.first().copied().unwrap_or_default();
             all_well(lab::guide::juno::run(only), "the guide does not work as it should")
         }
-        ["chaos"] => all_well(lab::chaos::run(), "something was lost"),
+        ["chaos", only @ ..] => {
+            all_well(lab::chaos::run(only.first().copied().unwrap_or_default()), "something was lost")
+        }
         ["interop", only @ ..] => all_well(
             lab::interop::run(only.first().copied().unwrap_or_default()),
             "agents of one kind did not work with the other's server",
@@ -64,7 +68,8 @@ fn main() -> ExitCode {
         }
         ["bench-inside", what, dir] => bench_inside(what, dir),
         ["bench", "--against-python", rest @ ..] => against(rest.contains(&"--quick")),
-        ["bench", "--two-hosts"] => two_hosts(),
+        ["bench", "--two-hosts"] => in_hosts(lab::bench::two_hosts::run),
+        ["bench", "--ovs-agent"] => in_hosts(lab::bench::switch_agent::run),
         ["bench", rest @ ..] => bench(rest.contains(&"--quick")),
         _ => Err(std::io::Error::other(USAGE)),
     };
@@ -125,11 +130,11 @@ fn against(quick: bool) -> std::io::Result<()> {
     std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{table}"))
 }
 
-fn two_hosts() -> std::io::Result<()> {
+fn in_hosts(measure: impl FnOnce() -> std::io::Result<Table>) -> std::io::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Err(std::io::Error::other("simulated hosts need root"));
     }
-    let table = lab::bench::two_hosts::run()?;
+    let table = measure()?;
     std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{table}"))
 }
 

@@ -31,6 +31,14 @@ pub fn restart(host: &Host) -> Result<(), String> {
     let database = ["ovsdb-server", "/etc/openvswitch/lab.db", &remote, "-vsyslog:off"];
     host.start_daemon(&Daemon::new("ovsdb-server", &database)).map_err(words)?;
     within(ANSWER_MAX, || host.sh("ovs-vsctl --no-wait --timeout=2 init").map_err(words))?;
+    start_switch(host)
+}
+
+/// Starts ovs-vswitchd, which has ended, and waits until it has made what its database says.
+///
+/// # Errors
+/// It does not answer.
+pub fn start_switch(host: &Host) -> Result<(), String> {
     let switch = ["ovs-vswitchd", &format!("unix:{SOCKET}"), "--disable-system", "-vsyslog:off"];
     host.start_daemon(&Daemon::new("ovs-vswitchd", &switch)).map_err(words)?;
     within(ANSWER_MAX, || {

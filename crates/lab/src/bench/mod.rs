@@ -7,6 +7,7 @@ pub mod http;
 pub mod load;
 pub mod pair;
 pub mod process;
+pub mod switch_agent;
 pub mod table;
 pub mod two_hosts;
 pub mod wiring;

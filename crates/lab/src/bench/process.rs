@@ -1,6 +1,7 @@
 //! A server under measurement: started, watched through `/proc`, ended.
 
 use super::http::Connection;
+use crate::host::Host;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -111,11 +112,61 @@ impl Drop for Scratch {
 
 /// Processor time, from a process's line in `/proc/PID/stat`.
 pub(super) fn cpu_of(stat: &str) -> Duration {
+    // utime and stime are fields 14 and 15 of proc(5).
+    ticks(stat, [11, 12])
+}
+
+/// Processor time of its children that have ended and were waited for.
+fn cpu_of_children(stat: &str) -> Duration {
+    ticks(stat, [13, 14])
+}
+
+/// The sum of two fields behind the name, which are in hundredths of a second on Linux.
+fn ticks(stat: &str, at: [usize; 2]) -> Duration {
     let after_name = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
     let fields: Vec<&str> = after_name.split(' ').collect();
     let ticks = |at: usize| fields.get(at).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
-    // utime and stime are fields 14 and 15 of proc(5), in hundredths of a second on Linux.
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    Duration::from_millis(at.map(ticks).iter().sum::<u64>() * 10)
+}
+
+/// What processes of a simulated host have used so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    /// How many they are.
+    pub count: usize,
+    /// Processor time, that of children that have ended included.
+    pub cpu: Duration,
+    /// Memory in MiB, what they share with others by parts (PSS).
+    pub pss_mib: f64,
+    /// Resident memory in MiB when each had most.
+    pub highest_mib: f64,
+}
+
+/// What all processes use together whose command lines contain `words`.
+pub(super) fn usage(host: &Host, words: &str) -> io::Result<Usage> {
+    let mut all = Usage::default();
+    for entry in std::fs::read_dir(host.path("/proc"))? {
+        let folder = entry?.path();
+        // A process may end while it is looked at.
+        let read = |name: &str| std::fs::read(folder.join(name)).unwrap_or_default();
+        let line = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+        if !line.contains(words) {
+            continue;
+        }
+        let text = |name: &str| String::from_utf8_lossy(&read(name)).into_owned();
+        all.count += 1;
+        all.cpu += cpu_of(&text("stat")) + cpu_of_children(&text("stat"));
+        all.pss_mib += mib(&text("smaps_rollup"), "Pss:");
+        all.highest_mib += mib(&text("status"), "VmHWM:");
+    }
+    Ok(all)
+}
+
+/// A figure in KiB of a file in `/proc`, in MiB.
+fn mib(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
 }
 
 /// What the figures were measured on: processor, cores, memory, kernel.

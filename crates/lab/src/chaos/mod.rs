@@ -5,6 +5,7 @@
 mod converged;
 pub(crate) mod flood;
 mod load;
+mod switches;
 mod two_servers;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,29 +42,40 @@ struct Cloud {
     project: String,
 }
 
-/// Runs everything; false if anything was lost.
+/// A part of the run.
+type Part = fn(&Programs, &mut Report);
+
+/// Runs the parts whose names contain `only`, `bridges` and `switches`; false if anything was lost.
 ///
 /// # Errors
 /// This program's own path is unknown, or it is not root's.
-pub fn run() -> std::io::Result<bool> {
+pub fn run(only: &str) -> std::io::Result<bool> {
     if !nix::unistd::geteuid().is_root() {
         return Err(std::io::Error::other("simulated hosts need root"));
     }
     let programs = Programs::beside_this_one()?;
     let mut report = Report::default();
+    let parts: [(&str, Part); 2] = [("bridges", bridges), ("switches", switches::run)];
+    for (_, part) in parts.into_iter().filter(|(name, _)| name.contains(only)) {
+        part(&programs, &mut report);
+    }
+    Ok(report.end())
+}
+
+/// Everything that can be killed, on hosts wired by Linux bridges.
+fn bridges(programs: &Programs, report: &mut Report) {
     report.section("Chaos: two machines, instances on both, load on the API");
     let mut made = None;
     report.step("start the guide's cloud and an instance on each host", "they reach each other", || {
-        let cloud = cloud(&programs)?;
+        let cloud = cloud(programs)?;
         let said = cloud.first.ping(&cloud.second.ipv4())?;
         made = Some(cloud);
         Ok(said)
     });
     if let Some(cloud) = made {
-        faults(&cloud, &mut report);
-        two_servers::run(&cloud, &mut report);
+        faults(&cloud, report);
+        two_servers::run(&cloud, report);
     }
-    Ok(report.end())
 }
 
 fn cloud(programs: &Programs) -> Result<Cloud, String> {

@@ -3,9 +3,9 @@
 //! together serve new instances, and each makes room for the other again.
 
 mod checks;
-mod python;
+pub(crate) mod python;
 mod server;
-mod wiring;
+pub(crate) mod wiring;
 
 use std::time::Duration;
 
@@ -174,6 +174,20 @@ fn cloud(part: &Part, programs: &Programs) -> Result<Cloud, String> {
     let boot = |name, on| boot(&site, server, wiring, name, on, &project);
     let (first, second) = (boot("vm1", CONTROLLER)?, boot("vm2", COMPUTE)?);
     Ok(Cloud { site, server, wiring, first, second, project })
+}
+
+/// A cloud of ours alone whose two hosts are wired by Open vSwitch: VXLAN with l2population, the firewall in flows.
+///
+/// # Errors
+/// Something does not start.
+pub(crate) fn on_switches(programs: &Programs) -> Result<Site, String> {
+    let wiring = Wiring::OpenVswitch;
+    let said = |_: &Site| String::new();
+    let prepare = |site: &Site| wiring.prepare(site);
+    let change = Change { prepare: &prepare, server: None, said: &said, words: wiring.words() };
+    let site = crate::guide::deploy_with(programs, change)?;
+    crate::guide::as_printed::alive(&site, AGENTS_ALIVE)?;
+    Ok(site)
 }
 
 /// Boots an instance and plugs its tap in, as Nova does.

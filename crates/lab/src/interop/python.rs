@@ -11,9 +11,9 @@ use crate::site::{COMPUTE, Site, project};
 use super::wiring::Wiring;
 
 /// What they read on each host.
-const CONF: &str = "/etc/neutron/python.conf";
+pub(crate) const CONF: &str = "/etc/neutron/python.conf";
 /// Lines of a log that are looked through.
-pub(super) const LOG_LINES: usize = 20_000;
+pub(crate) const LOG_LINES: usize = 20_000;
 /// Lines that are shown of what is wrong.
 const SHOWN_MAX: usize = 40;
 
@@ -30,7 +30,7 @@ const HARMLESS: [&str; 5] = [
 
 /// A release of Neutron's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Release {
+pub(crate) enum Release {
     /// The last one with a Linux bridge agent.
     V25,
     /// The one this project keeps to.
@@ -39,7 +39,7 @@ pub(super) enum Release {
 
 impl Release {
     /// Its number.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Release::V25 => "25.2.3",
             Release::V29 => "29",
@@ -47,12 +47,12 @@ impl Release {
     }
 
     /// Where `make interop` installs it.
-    pub(super) fn folder(self) -> PathBuf {
+    pub(crate) fn folder(self) -> PathBuf {
         project().join(".tools").join(format!("neutron-{}", self.name()))
     }
 
     /// The path of one of its programs.
-    pub(super) fn program(self, name: &str) -> String {
+    pub(crate) fn program(self, name: &str) -> String {
         self.folder().join("bin").join(name).display().to_string()
     }
 
@@ -60,7 +60,7 @@ impl Release {
     ///
     /// # Errors
     /// It is not.
-    pub(super) fn installed(self) -> Result<(), String> {
+    pub(crate) fn installed(self) -> Result<(), String> {
         if self.folder().join("bin/python").exists() {
             return Ok(());
         }
@@ -68,7 +68,7 @@ impl Release {
     }
 
     /// A process that finds this release's programs, and what it lacks for Linux bridges.
-    pub(super) fn in_its_world(self, daemon: Daemon) -> Daemon {
+    pub(crate) fn in_its_world(self, daemon: Daemon) -> Daemon {
         let path = std::env::var("PATH").unwrap_or_default();
         daemon
             .env("PATH", &format!("{}:{path}", self.folder().join("bin").display()))
@@ -78,19 +78,19 @@ impl Release {
 }
 
 /// An agent of Python's in the place of one of ours.
-pub(super) struct Agent {
+pub(crate) struct Agent {
     /// Our service.
-    pub(super) ours: &'static str,
+    pub(crate) ours: &'static str,
     /// The host.
-    pub(super) on: &'static str,
+    pub(crate) on: &'static str,
     /// The release it is of.
-    pub(super) release: Release,
+    pub(crate) release: Release,
     /// What it says once it has looked at everything.
-    pub(super) settled: &'static str,
+    pub(crate) settled: &'static str,
 }
 
 /// In the order in which they take over: metadata first, as two proxies cannot listen in one namespace.
-pub(super) const AGENTS: &[Agent] = &[
+pub(crate) const AGENTS: &[Agent] = &[
     Agent {
         ours: "neutron-linuxbridge-agent",
         on: COMPUTE,
@@ -135,35 +135,35 @@ const SWITCHES: &str = "neutron-openvswitch-agent";
 
 impl Agent {
     /// What it is called beside ours.
-    pub(super) fn python(&self) -> String {
+    pub(crate) fn python(&self) -> String {
         format!("python-{}", self.ours)
     }
 
     /// Whether it is for hosts that are wired by Open vSwitch.
-    pub(super) fn switches(&self) -> bool {
+    pub(crate) fn switches(&self) -> bool {
         self.ours == SWITCHES
     }
 
     /// The signal it is ended by: the one for switches takes more than half a minute to end by itself.
-    pub(super) fn ends_by(&self) -> &'static str {
+    pub(crate) fn ends_by(&self) -> &'static str {
         if self.switches() { "KILL" } else { "TERM" }
     }
 
     /// How it is started: as root, so that it needs no helper to become root.
-    pub(super) fn daemon(&self) -> Result<Daemon, String> {
+    pub(crate) fn daemon(&self) -> Result<Daemon, String> {
         self.release.installed()?;
         let program = self.release.program(self.ours);
         Ok(self.release.in_its_world(Daemon::new(&self.python(), &[&program, "--config-file", CONF])))
     }
 
     /// How often it has said that it has looked at everything.
-    pub(super) fn settled(&self, host: &Host) -> usize {
+    pub(crate) fn settled(&self, host: &Host) -> usize {
         host.daemon_log(&self.python(), LOG_LINES).matches(self.settled).count()
     }
 }
 
 /// Writes what they read: the guide's values under today's names.
-pub(super) fn configure(site: &Site, wiring: Wiring) -> Result<(), String> {
+pub(crate) fn configure(site: &Site, wiring: Wiring) -> Result<(), String> {
     let secret = value(&site.controller, "/etc/neutron/metadata_agent.ini", "metadata_proxy_shared_secret")?;
     for host in [&*site.controller, &*site.compute] {
         let conf = format!(
@@ -198,7 +198,7 @@ fn value(host: &Host, file: &str, option: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// The lines.
-pub(super) fn sound(host: &Host, daemon: &str) -> Result<(), String> {
+pub(crate) fn sound(host: &Host, daemon: &str) -> Result<(), String> {
     errors(&host.daemon_log(daemon, LOG_LINES))
 }
 
@@ -206,7 +206,7 @@ pub(super) fn sound(host: &Host, daemon: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// The lines that are some.
-pub(super) fn errors(log: &str) -> Result<(), String> {
+pub(crate) fn errors(log: &str) -> Result<(), String> {
     let bad = |line: &&str| {
         (line.contains(" ERROR ") || line.contains(" CRITICAL "))
             && !HARMLESS.iter().any(|word| line.contains(word))

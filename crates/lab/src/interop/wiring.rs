@@ -19,7 +19,7 @@ const SWITCH_FILE: &str = "/etc/neutron/plugins/ml2/openvswitch_agent.ini";
 
 /// A way to wire hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wiring {
+pub(crate) enum Wiring {
     /// The guide's.
     LinuxBridge,
     /// ovs-vswitchd switches packets itself, as this kernel may not be able to. Tunnels end on a bridge of their own with
@@ -29,7 +29,7 @@ pub(super) enum Wiring {
 
 impl Wiring {
     /// The name of its mechanism driver.
-    pub(super) fn mechanism(self) -> &'static str {
+    pub(crate) fn mechanism(self) -> &'static str {
         match self {
             Wiring::LinuxBridge => "linuxbridge",
             Wiring::OpenVswitch => "openvswitch",
@@ -37,7 +37,7 @@ impl Wiring {
     }
 
     /// Words for the guide's.
-    pub(super) fn words(self) -> &'static [(&'static str, &'static str)] {
+    pub(crate) fn words(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Wiring::LinuxBridge => &[],
             Wiring::OpenVswitch => OTHER_WORDS,
@@ -45,7 +45,7 @@ impl Wiring {
     }
 
     /// The options of a host's agent, ours or Python's.
-    pub(super) fn options(self, host: &Host) -> String {
+    pub(crate) fn options(self, host: &Host) -> String {
         let controller = host.name() == CONTROLLER;
         match self {
             Wiring::LinuxBridge => format!(
@@ -69,14 +69,13 @@ impl Wiring {
     ///
     /// # Errors
     /// A card, a daemon or a bridge cannot be made.
-    pub(super) fn prepare(self, site: &Site) -> Result<(), String> {
+    pub(crate) fn prepare(self, site: &Site) -> Result<(), String> {
         if self == Wiring::LinuxBridge {
             return Ok(());
         }
         for host in [&*site.controller, &*site.compute] {
             site.underlay.plug("tunnels", host, "eth1", None).map_err(words)?;
-            vswitch::restart(host)?;
-            vswitch::tunnels(host, "eth1", tunnel_address(host))?;
+            self.switch(host)?;
             host.write(SWITCH_FILE, &self.options(host)).map_err(words)?;
         }
         site.underlay.plug("physical", &site.controller, "eth2", None).map_err(words)?;
@@ -90,12 +89,32 @@ impl Wiring {
         site.controller.sh(&line).map(|_| ()).map_err(words)
     }
 
+    /// Starts a host's switch, anew if it runs; nothing on Linux bridges.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub(crate) fn switch(self, host: &Host) -> Result<(), String> {
+        if self == Wiring::LinuxBridge {
+            return Ok(());
+        }
+        vswitch::restart(host)?;
+        self.tunnels(host)
+    }
+
+    /// Gives a host's switch the address that tunnels leave from, as the host's network scripts do.
+    ///
+    /// # Errors
+    /// The switch refuses.
+    pub(crate) fn tunnels(self, host: &Host) -> Result<(), String> {
+        vswitch::tunnels(host, "eth1", tunnel_address(host))
+    }
+
     /// Puts an instance's tap onto the network's bridge, as Nova does: the agents of Python leave the taps of
     /// instances to it. Onto a switch it was put already.
     ///
     /// # Errors
     /// The host refuses.
-    pub(super) fn plug_in(self, host: &Host, network: &str, plug: &Plug) -> Result<(), String> {
+    pub(crate) fn plug_in(self, host: &Host, network: &str, plug: &Plug) -> Result<(), String> {
         if self == Wiring::OpenVswitch {
             return Ok(());
         }
