@@ -31,6 +31,8 @@ pub struct Plug {
     pub device: String,
     /// What the server asks Nova to do.
     pub vif: Vif,
+    /// The host it is bound to, by its name.
+    pub on: String,
 }
 
 /// How a card is plugged into its host: what the server says in `binding:vif_type` and `binding:vif_details`.
@@ -89,6 +91,7 @@ impl Plug {
             ips,
             device: device.clone(),
             vif: Vif::of(&port),
+            on: host.to_owned(),
         })
     }
 
@@ -120,6 +123,34 @@ impl Plug {
              external-ids:vm-uuid={device}"
         );
         host.sh(&line).map(|_| ()).map_err(words)
+    }
+
+    /// What Nova undoes, and the port's end.
+    ///
+    /// # Errors
+    /// Neutron or the host refuses.
+    fn unplug(&self, cloud: &dyn Users) -> Result<(), String> {
+        let id: String = self.port.chars().take(TAP_ID_CHARS).collect();
+        let line = match self.vif {
+            Vif::Bridge => format!("ip link del tap{id}"),
+            Vif::Ovs => format!("ovs-vsctl --timeout=10 del-port br-int tap{id}; ip link del tap{id}"),
+            Vif::OvsHybrid => format!(
+                "ovs-vsctl --timeout=10 del-port br-int qvo{id}; for device in tap{id} qvb{id} qbr{id}; do \
+                 ip link del $device; done"
+            ),
+        };
+        cloud.host(&self.on).sh(&line).map_err(words)?;
+        cloud.neutron(&["port-delete", &self.port]).map(|_| ())
+    }
+
+    /// Its devices on its host: tap, and what stands between that and the switch.
+    ///
+    /// # Errors
+    /// The host cannot be entered.
+    pub fn devices(&self, host: &Host) -> Result<Vec<String>, String> {
+        let id: String = self.port.chars().take(TAP_ID_CHARS).collect();
+        let all = host.run(&["ls", "/sys/class/net"]).map_err(words)?;
+        Ok(all.split_whitespace().filter(|name| name.ends_with(&id)).map(str::to_owned).collect())
     }
 
     /// The name of the device on the controller.
@@ -195,6 +226,14 @@ impl Instance {
         plug.plug_into(place)?;
         plug.wait_active(cloud)?;
         Ok(Self { host, plug })
+    }
+
+    /// Ends it, and its port.
+    ///
+    /// # Errors
+    /// Neutron or its host refuses.
+    pub fn remove(self, cloud: &dyn Users) -> Result<(), String> {
+        self.plug.unplug(cloud)
     }
 
     /// Runs a DHCP client until it has a lease; returns what the client said.

@@ -6,6 +6,7 @@ pub mod cloud;
 pub mod daemon;
 pub mod demo;
 pub mod flow_watch;
+pub mod frames;
 pub mod guest;
 pub mod guide;
 pub mod hold;

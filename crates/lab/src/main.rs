@@ -8,7 +8,7 @@ use std::process::ExitCode;
 const USAGE: &str =
     "usage: lab demo | run [LISTEN] | stop | bench [--against-python|--two-hosts|--ovs-agent] [--quick]
        lab guide-liberty [printed|mended|provider]
-       lab guide-juno [printed|mended]
+       lab guide-juno [printed|mended|two]
        lab chaos [bridges|switches]
        lab interop [WORDS OF A PART'S TITLE]
        lab horizon [FOLDER FOR SCREENSHOTS]

@@ -53,29 +53,47 @@ pub static LIBERTY: Shape = Shape {
     region: Some("RegionOne"),
 };
 
-/// The Juno guide's: a network each for the machines, for tunnels, and for the outside.
-pub static JUNO: Shape = Shape {
-    card: "eth0",
-    machines: &[
-        Machine { name: CONTROLLER, address: "10.0.0.11", tunnels: None, external: None },
-        Machine {
-            name: "network",
-            address: "10.0.0.21",
-            tunnels: Some("10.0.1.21"),
-            external: Some("INTERFACE_NAME"),
-        },
-        Machine { name: "compute", address: "10.0.0.31", tunnels: Some("10.0.1.31"), external: None },
-    ],
-    outside: "10.77.77.1",
-    rabbitmq: ("guest", "RABBIT_PASS"),
-    nova: "http://controller:8774/v2",
-    people: People {
-        admin: "admin",
-        projects: &["service", "demo"],
-        users: &[("nova", "NOVA_PASS", "service", &["admin"]), ("demo", "demo", "demo", &["member"])],
-    },
-    region: None,
+/// The Juno guide's controller.
+const JUNO_CONTROLLER: Machine =
+    Machine { name: CONTROLLER, address: "10.0.0.11", tunnels: None, external: None };
+/// The Juno guide's network node; its card is called as the guide's word that would have to be replaced.
+const JUNO_NETWORK: Machine = Machine {
+    name: "network",
+    address: "10.0.0.21",
+    tunnels: Some("10.0.1.21"),
+    external: Some("INTERFACE_NAME"),
 };
+
+/// The Juno guide's: a network each for the machines, for tunnels, and for the outside.
+pub static JUNO: Shape = juno(&[
+    JUNO_CONTROLLER,
+    JUNO_NETWORK,
+    Machine { name: "compute", address: "10.0.0.31", tunnels: Some("10.0.1.31"), external: None },
+]);
+
+/// The same with a second compute host; both have a card on the external network.
+pub static JUNO_WIDE: Shape = juno(&[
+    JUNO_CONTROLLER,
+    JUNO_NETWORK,
+    Machine { name: "compute", address: "10.0.0.31", tunnels: Some("10.0.1.31"), external: Some("eth2") },
+    Machine { name: "compute2", address: "10.0.0.32", tunnels: Some("10.0.1.32"), external: Some("eth2") },
+]);
+
+const fn juno(machines: &'static [Machine]) -> Shape {
+    Shape {
+        card: "eth0",
+        machines,
+        outside: "10.77.77.1",
+        rabbitmq: ("guest", "RABBIT_PASS"),
+        nova: "http://controller:8774/v2",
+        people: People {
+            admin: "admin",
+            projects: &["service", "demo"],
+            users: &[("nova", "NOVA_PASS", "service", &["admin"]), ("demo", "demo", "demo", &["member"])],
+        },
+        region: None,
+    }
+}
 
 impl Shape {
     /// Whether machines have networks of their own for tunnels and for the outside.

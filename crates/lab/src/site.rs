@@ -20,6 +20,8 @@ use crate::vswitch;
 
 /// The second machine.
 pub const COMPUTE: &str = "compute";
+/// The second compute host, where there is one.
+pub const COMPUTE2: &str = "compute2";
 /// The network node, where it is a machine of its own.
 pub const NETWORK: &str = "network";
 /// The card for tunnels, where these have one of their own.
@@ -82,6 +84,8 @@ pub struct Site {
     pub network: Arc<Host>,
     /// The compute host.
     pub compute: Arc<Host>,
+    /// All machines.
+    hosts: Vec<Arc<Host>>,
     /// The host on the physical network that knows nothing of Neutron.
     pub outside: Host,
     /// What runs on the controller beside Neutron.
@@ -136,14 +140,12 @@ impl Site {
         let services = Services::start(controller.clone(), setup)?;
         services.endpoint("nova", "compute", shape.nova)?;
         let network = network.unwrap_or_else(|| controller.clone());
-        Ok(Site { programs, underlay, shape, controller, network, compute, outside, services })
+        Ok(Site { programs, underlay, shape, controller, network, compute, hosts, outside, services })
     }
 
     /// The machines, each once.
     pub fn machines(&self) -> Vec<&Host> {
-        let mut all: Vec<&Host> = vec![&self.controller, &self.network, &self.compute];
-        all.dedup_by_key(|host| host.pid());
-        all
+        self.hosts.iter().map(|host| &**host).collect()
     }
 
     /// Variables of one who types commands: `admin-openrc.sh`, `demo-openrc.sh`; the password is the name.
@@ -298,11 +300,9 @@ impl Users for Site {
 
     fn host(&self, name: &str) -> &Host {
         match name {
-            COMPUTE => &self.compute,
-            NETWORK => &self.network,
             // Whose prompt it is in the Juno guide.
             "outside" | "PowerfulDash" => &self.outside,
-            _ => &self.controller,
+            _ => self.hosts.iter().find(|host| host.name() == name).unwrap_or(&self.controller),
         }
     }
 

@@ -94,10 +94,7 @@ impl Site {
         // Everybody may ask who has an address.
         let last = format!("arp('{}', '10.1.0.{from}', '10.1.0.254')", mac(from));
         let (from, to) = (format!("vm{from}"), format!("vm{to}"));
-        let output = Command::new("python3").args(["-c", FRAMES, &from, &to, frame, &last]).output().unwrap();
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{frame}: {complaint}\n{}", self.show());
-        output.stdout == b"yes\n"
+        comes_through(&from, &to, frame, &last).unwrap_or_else(|why| panic!("{why}\n{}", self.show()))
     }
 
     fn yes(&self, from: u8, to: u8, frame: &str) {
@@ -126,6 +123,16 @@ impl Site {
     }
 }
 
+/// Whether a frame sent in one namespace comes out in another; `last` is one that does.
+pub fn comes_through(from: &str, to: &str, frame: &str, last: &str) -> Result<bool, String> {
+    let program = format!("{}\n{FRAMES}", lab::frames::KINDS);
+    let output = Command::new("python3").args(["-c", &program, from, to, frame, last]).output().unwrap();
+    match output.status.success() {
+        true => Ok(output.stdout == b"yes\n"),
+        false => Err(format!("{frame}: {}", String::from_utf8_lossy(&output.stderr))),
+    }
+}
+
 /// Plugs an instance as Nova does.
 fn plug(switch: &Switch, n: u8, firewall: Firewall) {
     let (id, mac) = (port_id(n), mac(n));
@@ -135,7 +142,7 @@ fn plug(switch: &Switch, n: u8, firewall: Firewall) {
         Firewall::Hybrid => format!("qvo{short}"),
     };
     let bridge = format!(
-        "ip link add qbr{short} type bridge mcast_snooping 0; ip link set qbr{short} up; \
+        "ip link add qbr{short} type bridge mcast_snooping 0 ageing_time 0; ip link set qbr{short} up; \
          ip link add qvb{short} type veth peer name qvo{short}; ip link set qvb{short} up master qbr{short}; \
          ip link set qvo{short} up; ip link set tap{short} master qbr{short};"
     );
@@ -215,37 +222,77 @@ fn what_passes(site: &Site) {
     site.yes(SERVICE, 3, &router);
 }
 
-/// What instance 1 must not pretend to be.
-fn lies() -> Vec<String> {
-    let (me, other, all) = (mac(1), mac(77), "ff:ff:ff:ff:ff:ff");
+/// What an instance may pretend to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Lie {
+    Mac,
+    Ip,
+    Arp,
+    Nd,
+    Dhcp,
+    Ra,
+}
+
+/// What instance 1 must not say.
+pub fn lies() -> Vec<(Lie, String)> {
+    let (me, other, all, nodes) = (mac(1), mac(77), "ff:ff:ff:ff:ff:ff", "33:33:00:00:00:01");
+    let own6 = "fe80::f816:3eff:fe00:1";
+    let arp = |words: &str| (Lie::Arp, format!("arp('{me}', {words})"));
+    let ip = |source: &str| (Lie::Ip, udp_of(&me, source, 2, 500, 4000));
+    let (mac, nd, dhcp) = (|frame| (Lie::Mac, frame), |frame| (Lie::Nd, frame), |frame| (Lie::Dhcp, frame));
     vec![
-        udp_of(&other, "10.1.0.1", 2, 500, 4000),
-        udp_of(&me, "10.1.0.77", 2, 500, 4000),
-        udp_of(&me, "fd00::77", 2, 500, 4000),
-        udp_of(&other, "fd00::1", 2, 500, 4000),
-        format!("arp('{me}', '10.1.0.77', '10.1.0.2')"),
-        format!("arp('{me}', '10.1.0.77', '10.1.0.77', 2, dst='{}')", mac(2)),
-        format!("arp('{other}', '10.1.0.1', '10.1.0.2')"),
-        format!("advertise('{me}', '33:33:00:00:00:01', 'fd00::1', 'ff02::1', 'fd00::77')"),
-        format!("advertise('{other}', '33:33:00:00:00:01', 'fd00::1', 'ff02::1', 'fd00::1')"),
-        // A DHCP server, a router.
-        udp(1, 2, 67, 68),
-        format!("udp('{me}', '{all}', '10.1.0.1', '255.255.255.255', 67, 68)"),
-        udp_of(&me, "fd00::1", 2, 547, 546),
-        format!("router('{me}', 'fe80::f816:3eff:fe00:1')"),
+        mac(udp_of(&other, "10.1.0.1", 2, 500, 4000)),
+        mac(udp_of(&other, "fd00::1", 2, 500, 4000)),
+        mac(udp_of(&crate::ovs::mac(2), "10.1.0.1", 2, 500, 4000)),
+        mac(format!("other('{other}', '{all}', 0x88b5, 'of some protocol')")),
+        mac(format!("other('{other}', '{}', 0x88b5, 'of some protocol')", crate::ovs::mac(2))),
+        ip("10.1.0.77"),
+        ip("10.1.0.2"),
+        ip("169.254.0.7"),
+        ip("fd00::77"),
+        ip("fe80::77"),
+        arp("'10.1.0.77', '10.1.0.2'"),
+        arp(&format!("'10.1.0.77', '10.1.0.77', 2, dst='{}'", crate::ovs::mac(2))),
+        arp("'10.1.0.77', '10.1.0.77'"),
+        (Lie::Arp, format!("arp('{other}', '10.1.0.1', '10.1.0.2')")),
+        nd(format!("advertise('{me}', '{nodes}', 'fd00::1', 'ff02::1', 'fd00::77')")),
+        nd(format!("advertise('{me}', '{nodes}', '{own6}', 'ff02::1', 'fe80::77')")),
+        nd(format!("advertise('{me}', '{}', '{own6}', 'fd00::2', 'fd00::77')", crate::ovs::mac(2))),
+        nd(format!("advertise('{other}', '{nodes}', 'fd00::1', 'ff02::1', 'fd00::1')")),
+        dhcp(udp(1, 2, 67, 68)),
+        dhcp(format!("udp('{me}', '{all}', '10.1.0.1', '255.255.255.255', 67, 68)")),
+        dhcp(udp_of(&me, "fd00::1", 2, 547, 546)),
+        dhcp(format!("udp('{me}', '{nodes}', '{own6}', 'ff02::1', 547, 546)")),
+        (Lie::Ra, format!("router('{me}', '{own6}')")),
+        (Lie::Ra, format!("router('{me}', 'fd00::1')")),
+    ]
+}
+
+/// What it may say of the same kinds.
+pub fn truths() -> [String; 4] {
+    let (me, nodes) = (mac(1), "33:33:00:00:00:01");
+    [
+        format!("arp('{me}', '10.1.0.1', '10.1.0.2')"),
+        format!("advertise('{me}', '{nodes}', 'fd00::1', 'ff02::1', 'fd00::1')"),
+        format!("advertise('{me}', '{nodes}', 'fe80::f816:3eff:fe00:1', 'ff02::1', 'fd00::1')"),
+        format!("solicit_router('{me}', 'fe80::f816:3eff:fe00:1')"),
     ]
 }
 
 async fn what_is_a_lie(site: &mut Site) {
-    for lie in lies() {
+    // In the way is the liar's port alone.
+    site.ports.insert(2, json!({"port_security_enabled": false}));
+    site.tell().await;
+    for (_, lie) in lies() {
         site.no(1, 2, &lie);
     }
-    let truth = [
-        format!("arp('{}', '10.1.0.1', '10.1.0.2')", mac(1)),
-        format!("advertise('{}', '33:33:00:00:00:01', 'fd00::1', 'ff02::1', 'fd00::1')", mac(1)),
-    ];
-    for word in truth {
-        site.yes(1, 2, &word);
+    for truth in truths() {
+        site.yes(1, 2, &truth);
+    }
+    site.ports.clear();
+    site.tell().await;
+    for (_, lie) in lies() {
+        site.no(1, 2, &lie);
     }
     // With an address pair it may.
     let pairs = json!([{"mac_address": mac(1), "ip_address": "10.1.0.64/26"},
@@ -267,7 +314,7 @@ async fn what_is_a_lie(site: &mut Site) {
     site.yes(3, 1, &udp(3, 1, 500, 3999));
     site.ports.clear();
     site.tell().await;
-    site.no(1, 2, &lies()[0]);
+    site.no(1, 2, &lies()[0].1);
     site.no(3, 1, &udp(3, 1, 501, 3999));
 }
 
@@ -599,6 +646,33 @@ fn a_crash_changes_no_flow() {
 #[test]
 fn a_crash_changes_no_rule() {
     with_a_switch("hybrid-crash", |switch| a_crash(switch, Firewall::Hybrid));
+}
+
+/// Without a filter ports say only where they are: whoever chooses `noop` leaves addresses of packets to others, as with
+/// upstream's agent.
+#[test]
+fn without_a_filter_ports_say_only_where_they_are() {
+    with_a_switch("filter-none", |switch| async move {
+        let mut host = Host::new(switch, "[securitygroup]\nfirewall_driver = noop\n").await;
+        host.apply().await;
+        for n in [1, 2] {
+            plug(&host.switch, n, Firewall::Flows);
+            let fixed_ips = [format!("10.1.0.{n}"), format!("fd00::{n}")];
+            let fixed_ips = fixed_ips.map(|ip| json!({"subnet_id": "s", "ip_address": ip}));
+            host.wire(n, "net", &json!({"fixed_ips": fixed_ips}));
+        }
+        host.apply().await;
+        host.apply().await;
+        let last = format!("arp('{}', '10.1.0.1', '10.1.0.254')", mac(1));
+        for (kind, lie) in lies() {
+            let passes = matches!(kind, Lie::Ip | Lie::Dhcp | Lie::Ra);
+            let came = comes_through("vm1", "vm2", &lie, &last).unwrap();
+            assert_eq!(came, passes, "{lie}\n{}", host.dump());
+        }
+        for truth in truths() {
+            assert!(comes_through("vm1", "vm2", &truth, &last).unwrap(), "{truth}\n{}", host.dump());
+        }
+    });
 }
 
 #[test]

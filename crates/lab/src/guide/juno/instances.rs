@@ -42,7 +42,11 @@ pub fn run(site: &Site, report: &mut Report) -> Result<Pair, String> {
     Ok(pair)
 }
 
-fn tunnel(host: &Host, there: &str) -> Result<String, String> {
+/// A tunnel of GRE from a host.
+///
+/// # Errors
+/// There is none to that address, or the switch says what is wrong with one.
+pub fn tunnel(host: &Host, there: &str) -> Result<String, String> {
     let words_of = ["ovs-vsctl", "--columns=name,options,error", "find", "interface", "type=gre"];
     let out = host.run(&words_of).map_err(words)?;
     let right = out.contains(&format!("remote_ip=\"{there}\"")) && out.contains("error               : []");

@@ -1,8 +1,14 @@
 //! `lab guide-juno`: the Juno guide from its first to its last command, on three machines with Open vSwitch and GRE,
-//! twice: as printed and mended.
+//! twice: as printed and mended; and what else holds on its machines and a second compute host.
 
 mod as_printed;
+mod firewalls;
 mod instances;
+mod isolation;
+mod overlays;
+mod settings;
+mod spoofing;
+mod wide;
 
 use super::play::Player;
 use super::transcript::{Act, JUNO, Step};
@@ -10,7 +16,7 @@ use super::{edits, metadata, play, security, shown, site_as};
 use crate::cloud::Programs;
 use crate::horizon;
 use crate::report::Report;
-use crate::shape;
+use crate::shape::{self, Shape};
 use crate::site::{Site, project};
 
 /// A part of the run; an error leaves out the rest of it.
@@ -26,7 +32,8 @@ pub fn run(only: &str) -> std::io::Result<bool> {
     }
     let programs = Programs::beside_this_one()?;
     let mut report = Report::default();
-    let parts: [(&str, Part); 2] = [("as printed", as_printed::run), ("mended", mended)];
+    let parts: [(&str, Part); 3] =
+        [("as printed", as_printed::run), ("mended", mended), ("two compute hosts", wide::run)];
     for (name, part) in parts.into_iter().filter(|(name, _)| name.contains(only)) {
         if let Err(why) = part(&programs, &mut report) {
             report.step(&format!("take every step of '{name}'"), "none left out", || Err(why));
@@ -57,7 +64,12 @@ fn mended(programs: &Programs, report: &mut Report) -> Result<(), String> {
 /// # Errors
 /// Something does not start.
 pub fn deploy(programs: &Programs) -> Result<Site, String> {
-    let site = Site::start_as(programs.clone(), &shape::JUNO)?;
+    deploy_as(programs, &shape::JUNO)
+}
+
+/// As [`deploy`], on machines among which are the guide's.
+fn deploy_as(programs: &Programs, shape: &'static Shape) -> Result<Site, String> {
+    let site = Site::start_as(programs.clone(), shape)?;
     site.services.user("neutron", "NEUTRON_PASS", "service", "admin")?;
     site.services.endpoint("neutron", "network", "http://Controller:9696")?;
     let mut player = Player::new(&site, &JUNO, edits::read(&JUNO, "edits.tsv")?)?;
