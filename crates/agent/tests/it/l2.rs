@@ -12,6 +12,7 @@ use host::netlink::{Kind, NewLink};
 use model::names;
 use serde_json::{Value, json};
 
+use crate::firewall::{comes_through, lies, truths};
 use crate::l2lab::{Host, Instance, Lab, config, network_id, port, tunnels, underlay};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,6 +270,42 @@ async fn spoofing_gets_nowhere() {
     lab.until("no port security, no check", |_| from("10.1.0.1")).await;
     lab.change(&a.port, "port_security_enabled", json!(true)).await;
     lab.until("checked again", |_| !from("10.1.0.1")).await;
+    agent.kill().await;
+}
+
+/// Every kind of lie as a frame made by hand; the one who would hear it lets everything in.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_lie_leaves_a_port() {
+    let (lab, host) = (Lab::new(), Host::new("h1"));
+    let _underlay = underlay(&[&host]);
+    let agent = lab.start(&host, &tunnels("172.31.0.11")).await;
+    let port = |n: u8, secured: bool| {
+        let mut port = port(1, n);
+        let fixed_ips = [format!("10.1.0.{n}"), format!("fd00::{n}")];
+        port["fixed_ips"] = json!(fixed_ips.map(|ip| json!({"subnet_id": "s", "ip_address": ip})));
+        port["mac_address"] = json!(crate::ovs::mac(n));
+        port["port_security_enabled"] = json!(secured);
+        port
+    };
+    let a = Instance::boot(&lab.server, &host, &port(1, true));
+    let b = Instance::boot(&lab.server, &host, &port(2, false));
+    lab.up(&a.tap()).await;
+    lab.up(&b.tap()).await;
+    lab.until("a reaches b", |_| a.reaches(&b.ip)).await;
+    let file = |instance: &Instance| {
+        let file = instance.ns.file().unwrap();
+        format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(file))
+    };
+    let (from, to) = (file(&a), file(&b));
+    let last = format!("arp('{}', '10.1.0.1', '10.1.0.254')", a.mac());
+    let rules =
+        || ["iptables-save", "ip6tables-save", "ebtables-save"].map(|tool| host.run(tool, &[])).concat();
+    for (kind, lie) in lies() {
+        assert!(!comes_through(&from, &to, &lie, &last).unwrap(), "{kind:?} {lie}\n{}", rules());
+    }
+    for truth in truths() {
+        assert!(comes_through(&from, &to, &truth, &last).unwrap(), "{truth}\n{}", rules());
+    }
     agent.kill().await;
 }
 

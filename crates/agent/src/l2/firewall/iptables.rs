@@ -74,6 +74,23 @@ impl IptablesFirewall {
     }
 }
 
+/// Whether ip6tables of the host `ns` can look into packets at any place (`u32`); the module is loaded if there is one.
+#[must_use]
+pub fn looks_into_packets(ns: &Netns) -> bool {
+    // Names of what the kernel's tables can match, one a line; no file, no tables yet.
+    let knows = || std::fs::read_to_string("/proc/thread-self/net/ip6_tables_matches").unwrap_or_default();
+    let there = || ns.run(|| knows().lines().any(|name| name == "u32")).unwrap_or(false);
+    // A kernel without modules has no modprobe: what counts is the second look.
+    if there() || (host::exec::run_any(ns, "modprobe", &["-q", "xt_u32"], "").is_ok() && there()) {
+        return true;
+    }
+    tracing::warn!(
+        "the kernel has no xt_u32: instances on this host can claim others' IPv6 addresses by neighbour advertisements; \
+         load the module and start the agent anew"
+    );
+    false
+}
+
 /// Makes bridged packets go through iptables; without that, security groups would be a pretence.
 fn filter_bridges(ns: &Netns) -> Result<()> {
     let key = |proto: &str| Setting::new(format!("net/bridge/bridge-nf-call-{proto}tables"), 1);

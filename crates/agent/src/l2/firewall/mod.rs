@@ -15,7 +15,7 @@ use model::l2::{DeviceDetails, Direction, Ethertype, Members, SecuredPort, Secur
 use model::names;
 
 pub use cuts::cuts;
-pub use iptables::IptablesFirewall;
+pub use iptables::{IptablesFirewall, looks_into_packets};
 pub(crate) use rules::{any_protocol, parse_net, protocol_number, sources};
 pub use zones::Zones;
 
@@ -88,6 +88,8 @@ pub struct Style {
     pub ipset: bool,
     /// The host speaks IPv6.
     pub v6: bool,
+    /// Look into neighbour advertisements for whose address they are about: the kernel must have `u32`.
+    pub looks_into: bool,
     /// What ports are plugged into.
     pub plug: Plug,
     /// Bridges that ports are on; `+` at the end stands for anything.
@@ -263,6 +265,9 @@ impl Writer<'_> {
             self.filter(SG_CHAIN, &to_port, Some(comment::SG_TO_VM_SG));
             if direction == Direction::Egress {
                 self.filter("INPUT", &to_port, Some(comment::INPUT_TO_SG));
+                if self.style.looks_into {
+                    rules::advertisement_chain(&mut self.rules, device, port);
+                }
                 rules::spoof_chain(&mut self.rules, device, port);
             }
             for (families, ethertype) in [(Families::V4, Ethertype::V4), (Families::V6, Ethertype::V6)] {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use host::iptables::{Families, Ruleset, Table};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use model::Mac;
 use model::l2::{Direction, Ethertype, SecuredPort, SecurityRule};
 
@@ -17,6 +17,14 @@ const IPV6_RA_DROP: &str = "Drop IPv6 Router Advts from VM Instance.";
 const IPV6_ICMP_ALLOW: &str = "Allow IPv6 ICMP traffic.";
 const PAIR_ALLOW: &str = "Allow traffic from defined IP/MAC pairs.";
 const PAIR_DROP: &str = "Drop traffic without an IP/MAC allow rule.";
+/// Of this agent's own: upstream's with Linux bridges lets instances advertise any address.
+const ADVERTISE_DROP: &str = "Drop neighbour advertisements of addresses that are not the port's.";
+
+/// ICMPv6 type of answers to who has an address.
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+/// Where such a packet says whose address it is about, in octets from its beginning, if no extension stands between the
+/// headers.
+const ADVERTISED_AT: usize = 48;
 
 /// ICMPv6 types that a port may send from the unspecified address: multicast listener reports
 /// and neighbour solicitation.
@@ -190,6 +198,56 @@ pub(super) fn spoof_chain(rules: &mut Ruleset, device: &str, port: &SecuredPort)
         }
         rules.add_rule(families, Table::Filter, &chain, "-j DROP", Some(PAIR_DROP));
     }
+}
+
+/// The chain that lets a port advertise its own addresses only; the chain of its source addresses leads to it.
+pub(super) fn advertisement_chain(rules: &mut Ruleset, device: &str, port: &SecuredPort) {
+    let nets = sources(port).into_iter().map(|(_, net)| net);
+    let nets: Vec<Ipv6Net> = nets.filter_map(|net| net.map_or(Some(Ipv6Net::default()), v6_of)).collect();
+    // Who may use any address may advertise any.
+    if nets.iter().any(|net| net.prefix_len() == 0) {
+        return;
+    }
+    let name = device.get(3..).unwrap_or_default();
+    let chain = format!("n{name}");
+    rules.add_chain(Families::V6, Table::Filter, &chain);
+    let mut seen = Vec::new();
+    for net in nets.iter().map(Ipv6Net::trunc) {
+        if !seen.contains(&net) {
+            let rule = format!("-m u32 --u32 \"{}\" -j RETURN", advertised(net));
+            rules.add_rule(Families::V6, Table::Filter, &chain, &rule, None);
+            seen.push(net);
+        }
+    }
+    rules.add_rule(Families::V6, Table::Filter, &chain, "-j DROP", Some(ADVERTISE_DROP));
+    let jump = format!("-p ipv6-icmp -m icmp6 --icmpv6-type {NEIGHBOUR_ADVERTISEMENT} -j ${chain}");
+    rules.add_rule(Families::V6, Table::Filter, &format!("s{name}"), &jump, None);
+}
+
+fn v6_of(net: IpNet) -> Option<Ipv6Net> {
+    match net {
+        IpNet::V6(net) => Some(net),
+        IpNet::V4(_) => None,
+    }
+}
+
+/// What an advertisement of a network's address looks like to `u32`: ICMPv6 (58) right behind the header, and the
+/// address; as `ip6tables-save` shows it.
+fn advertised(net: Ipv6Net) -> String {
+    let mut text = "0x4>>0x8&0xff=0x3a".to_owned();
+    let words = |octets: [u8; 16]| {
+        octets.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word)).collect::<Vec<_>>()
+    };
+    let (address, mask) = (words(net.network().octets()), words(net.netmask().octets()));
+    for (at, (word, mask)) in address.into_iter().zip(mask).enumerate() {
+        let place = ADVERTISED_AT + 4 * at;
+        match mask {
+            0 => {}
+            u32::MAX => text.push_str(&format!("&&{place:#x}={word:#x}")),
+            mask => text.push_str(&format!("&&{place:#x}&{mask:#x}={word:#x}")),
+        }
+    }
+    text
 }
 
 /// Rules that every filtered port has, before those of its groups.

@@ -97,6 +97,7 @@ fn style(ipset: bool) -> Style {
         comments: true,
         ipset,
         v6: true,
+        looks_into: false,
         plug: Plug::NetworkBridge,
         bridges: vec!["brq+".into()],
     }
@@ -174,6 +175,35 @@ fn a_family_without_addresses_is_no_free_for_all() {
         assert!(rules[0].starts_with("-m mac --mac-source fa:16:3e:00:01:01 "), "{rules:?}");
         assert_eq!(rules.len(), 2);
     }
+}
+
+#[test]
+fn advertisements_are_of_the_ports_own_addresses() {
+    let of = |view: &View| {
+        let filters = filters(view, &zones(), &Style { looks_into: true, ..style(true) });
+        let jump = chain(&filters, Family::V6, "s00000001-0")[0].clone();
+        (jump, chain(&filters, Family::V6, "n00000001-0"))
+    };
+    let mut view = View::default();
+    add(&mut view, 1, &["10.1.0.1", "fd00::1"], "compute:nova", true);
+    let pairs = json!([{"mac_address": "fa:16:3e:00:01:01", "ip_address": "fd00:0:0:1200::/56"}]);
+    let port = view.security.ports.get_mut("tap00000001-00").unwrap();
+    port.allowed_address_pairs = serde_json::from_value(pairs).unwrap();
+    let (jump, rules) = of(&view);
+    assert_eq!(jump, "-p ipv6-icmp -m icmp6 --icmpv6-type 136 -j neutron-linuxbri-n00000001-0");
+    let rule = |words: &str| format!("-m u32 --u32 \"0x4>>0x8&0xff=0x3a&&{words}\" -j RETURN");
+    let expected = [
+        rule("0x30=0xfd000000&&0x34&0xffffff00=0x1200"),
+        rule("0x30=0xfe800000&&0x34=0x0&&0x38=0xf8163eff&&0x3c=0xfe000101"),
+        rule("0x30=0xfd000000&&0x34=0x0&&0x38=0x0&&0x3c=0x1"),
+    ];
+    assert_eq!(rules[..3], expected);
+    assert!(rules[3].ends_with("-j DROP"), "{rules:?}");
+    // Who may use any address may say so.
+    let port = view.security.ports.get_mut("tap00000001-00").unwrap();
+    port.allowed_address_pairs[0].ip_address = "::/0".to_owned();
+    let (jump, rules) = of(&view);
+    assert!(rules.is_empty() && !jump.contains("136"), "{jump} {rules:?}");
 }
 
 #[test]

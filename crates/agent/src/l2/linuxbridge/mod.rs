@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::{Firewall, L2Config};
 use super::extension::Extension;
-use super::firewall::{IptablesFirewall, Plug, Style};
+use super::firewall::{IptablesFirewall, Plug, Style, looks_into_packets};
 use super::view::{FdbMessage, FdbTable, View};
 use desired::{Desired, UplinkKind, desired};
 use plan::{Facts, plan};
@@ -64,6 +64,9 @@ impl LinuxBridge {
             comments: config.agent.comment_iptables_rules,
             ipset: config.enable_ipset,
             v6: sysctl::get(ns, "net/ipv6/conf/all/disable_ipv6").is_ok(),
+            looks_into: config.agent.prevent_arp_spoofing
+                && config.firewall != Firewall::Noop
+                && looks_into_packets(ns),
             plug: Plug::NetworkBridge,
             bridges: std::iter::once(format!("{}+", names::BRIDGE_PREFIX))
                 .chain(config.bridge_mappings.values().cloned())

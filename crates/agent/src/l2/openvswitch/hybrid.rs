@@ -31,6 +31,8 @@ impl Hybrid {
             comments: config.comment_iptables_rules,
             ipset: config.enable_ipset,
             v6: sysctl::get(ns, "net/ipv6/conf/all/disable_ipv6").is_ok(),
+            // The switch's flows look at them.
+            looks_into: false,
             plug: Plug::PortBridge,
             bridges: vec![BRIDGES.into()],
         };
