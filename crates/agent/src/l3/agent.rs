@@ -9,7 +9,8 @@ use std::time::Duration;
 use model::l3::Router;
 use serde_json::{Value, json};
 
-use super::desired::{NAMESPACE_PREFIX, refusal};
+use super::desired::NAMESPACE_PREFIX;
+use super::external::{self, External, Known, Ruling};
 use super::notes::Dirty;
 use super::options::Options;
 use super::statuses::statuses;
@@ -80,6 +81,7 @@ pub async fn run(options: Options, transport: &rpc::Transport) -> host::Result<(
         routers: BTreeMap::new(),
         failed: BTreeSet::new(),
         failed_all: false,
+        external: Known::default(),
         chunk: CHUNK_MAX,
     };
     service.run(agent).await;
@@ -95,6 +97,8 @@ struct Agent {
     routers: BTreeMap<String, Hosted>,
     failed: BTreeSet<String>,
     failed_all: bool,
+    /// What the server said of its external networks.
+    external: Known,
     /// How many routers are asked for at once.
     chunk: usize,
 }
@@ -205,15 +209,19 @@ impl Agent {
             let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
             seen.insert(id.clone());
             match serde_json::from_value::<Router>(value) {
-                Ok(router) => match refusal(&router, &self.options) {
-                    None => {
+                Ok(router) => match self.ruled(&router).await {
+                    Ruling::Serve => {
                         let hosted = self.routers.entry(id.clone()).or_insert_with(|| Hosted::new(&router));
                         hosted.router = router;
                         self.serve(&[id]).await;
                     }
-                    Some(reason) => {
+                    Ruling::Refuse(reason) => {
                         tracing::info!(router_id = id, "router {id} is not hosted here: {reason}");
                         self.remove(&id).await;
+                    }
+                    Ruling::Leave(why) => {
+                        tracing::error!(router_id = id, "router {id} is left as it is: {why}");
+                        self.failed.insert(id);
                     }
                 },
                 Err(e) => tracing::error!(router_id = id, "router {id} cannot be understood: {e}"),
@@ -221,6 +229,23 @@ impl Agent {
         }
         for id in asked.iter().filter(|id| !seen.contains(*id)) {
             self.remove(id).await;
+        }
+    }
+
+    /// Whether a router is ours. The server is asked only where the bridge for gateways has one network, which no option
+    /// names, and the router's gateway is on another than before.
+    async fn ruled(&mut self, router: &Router) -> Ruling {
+        match external::ruling(router, &self.options, &self.external) {
+            External::Ruled(ruling) => ruling,
+            External::Ask(network) => {
+                let args = json!({"host": self.options.host});
+                let answer = self.plugin.call("get_external_network_id", "1.0", args).await;
+                let (known, ruling) = external::answered(&network, answer);
+                if let Some(known) = known {
+                    self.external = known;
+                }
+                ruling
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 mod agent;
 pub mod apply;
 pub mod desired;
+pub mod external;
 pub mod notes;
 pub mod options;
 pub mod radvd;

@@ -157,6 +157,44 @@ fn routers_have_internal_ports_and_keep_them() {
     });
 }
 
+/// One bridge leads to one external network: the server says which as long as there is only one, an option from then on.
+#[test]
+fn a_bridge_of_gateways_leads_to_one_external_network() {
+    with_a_switch("agent-l3-external", |switch: Switch| async move {
+        const OTHER: &str = "f00fc7e0-f959-11e5-9e5f-3c970e9d3c2b";
+        let cloud = Cloud::new(switch);
+        *cloud.server.externals.lock().unwrap() = vec!["eeeeeeee"];
+        let agent = cloud.start_agent("");
+        cloud.wire("qr-11111111-6c").await;
+        cloud.until_ping().await;
+        agent.end().await;
+        // A second external network, and a router there: neither router's network is sure to be behind the bridge.
+        let mut other = router();
+        other["id"] = json!(OTHER);
+        other["_interfaces"] = json!([]);
+        other["gw_port"] =
+            interface("ffffffff", "fa:16:3e:00:00:f0", "198.51.100.0/24", "198.51.100.250", None);
+        cloud.server.put_router(other);
+        *cloud.server.externals.lock().unwrap() = vec!["eeeeeeee", "ffffffff"];
+        let asked = || cloud.server.heard("get_external_network_id").len();
+        let before = (asked(), cloud.shown());
+        let agent = cloud.start_agent("");
+        until("asked of both", || (asked() >= before.0 + 2).then_some(())).await;
+        assert_eq!(cloud.shown(), before.1, "what was there stays");
+        assert!(!cloud.switch.sh("ip netns list").contains(OTHER));
+        cloud.until_ping().await;
+        agent.end().await;
+        // The option says which.
+        let agent = cloud.start_agent("gateway_external_network_id = ffffffff");
+        until("the other router", || cloud.try_sh("ovs-vsctl port-to-br qg-ffffffff-6c")).await;
+        until("the first one is gone", || {
+            (!cloud.switch.sh("ip netns list").contains(NAMESPACE)).then_some(())
+        })
+        .await;
+        agent.end().await;
+    });
+}
+
 #[test]
 fn routers_have_pairs_where_they_are_asked_for() {
     with_a_switch("agent-l3-veth", |switch: Switch| async move {

@@ -16,8 +16,8 @@ pub async fn hosting(tx: &mut Tx, routers: &[String]) -> Result<Vec<(String, Age
 pub struct Wanted {
     /// The router's id.
     pub id: String,
-    /// Whether it has a gateway.
-    pub external: bool,
+    /// The external network that its gateway is on.
+    pub external: Option<String>,
     /// Whether it is distributed.
     pub distributed: bool,
     /// The zones it may run in; none = any.
@@ -28,12 +28,18 @@ pub struct Wanted {
 pub fn can_run(agent: &Agent, router: &Wanted) -> bool {
     let mode = agent.config("agent_mode").unwrap_or("legacy");
     let only = agent.config("router_id").filter(|id| !id.is_empty());
+    // Agents up to 2016 may be told to serve one external network only.
+    let network = agent.config("gateway_external_network_id").filter(|id| !id.is_empty());
     let internal = agent.configurations.get("handle_internal_only_routers").and_then(Value::as_bool);
     mode != "dvr"
         && mode != "dvr_no_external"
         && !(mode == "legacy" && router.distributed)
         && only.is_none_or(|id| id == router.id)
-        && (router.external || internal.unwrap_or(true))
+        && match (&router.external, network) {
+            (Some(external), Some(network)) => external == network,
+            (Some(_), None) => true,
+            (None, _) => internal.unwrap_or(true),
+        }
 }
 
 fn in_zones(agent: &Agent, zones: &[String]) -> bool {
@@ -55,13 +61,13 @@ pub fn choose<'a>(
         .min_by_key(|a| routers.get(&a.id).copied().unwrap_or_default())
 }
 
-const WANTED: &str = "SELECT r.id, r.gw_port_id, x.distributed, x.availability_zone_hints FROM routers AS r \
-     LEFT JOIN router_extra_attributes AS x ON x.router_id = r.id";
+const WANTED: &str = "SELECT r.id, p.network_id, x.distributed, x.availability_zone_hints FROM routers AS r \
+     LEFT JOIN ports AS p ON p.id = r.gw_port_id LEFT JOIN router_extra_attributes AS x ON x.router_id = r.id";
 
 fn wanted(row: &crate::db::Row) -> Wanted {
     Wanted {
         id: row.text(0),
-        external: row.opt_text(1).is_some(),
+        external: row.opt_text(1),
         distributed: row.flag(2),
         zones: hints(&row.text(3)),
     }
@@ -182,6 +188,34 @@ pub async fn dead_bindings(tx: &mut Tx, options: &Options, now: i64) -> Result<V
     Ok(bindings)
 }
 
+/// Whether an agent serves one external network only, so that a router may have to leave it with its gateway.
+pub fn is_of_one_network(agent: &Agent) -> bool {
+    agent.config("gateway_external_network_id").is_some_and(|id| !id.is_empty())
+}
+
+/// Takes a router from an agent that its gateway is not for, if another can run it; returns who. Without another it stays:
+/// its agent says why it leaves it alone.
+pub async fn follow_gateway(
+    tx: &mut Tx,
+    options: &Options,
+    now: i64,
+    router: &str,
+    from: &Agent,
+) -> Result<Option<Agent>, Stop> {
+    let Some(wanted) = wants(tx, router).await?.filter(|wanted| !can_run(from, wanted)) else {
+        return Ok(None);
+    };
+    let agents = list(tx, Some(L3), None).await?;
+    let counts = router_counts(tx).await?;
+    let Some(agent) = choose(&agents, &wanted, &counts, options, now) else {
+        tracing::warn!(router, "no L3 agent serves the router's external network");
+        return Ok(None);
+    };
+    unbind(tx, router, &from.id).await?;
+    bind(tx, router, &agent.id).await?;
+    Ok(Some(agent.clone()))
+}
+
 /// Takes a router from a dead agent if another can run it; returns who. Without another it stays: the dead
 /// agent may come back.
 pub async fn move_away(
@@ -216,7 +250,8 @@ mod tests {
         let with = |id: &str, configurations: Value| Agent { configurations, ..agent(id, L3, now - 10, 0) };
         let plain = |id: &str| with(id, json!({}));
         let router = Wanted { id: "r".into(), ..Wanted::default() };
-        let outside = Wanted { external: true, ..router.clone() };
+        let outside = Wanted { external: Some("n".into()), ..router.clone() };
+        let only = |network: &str| with("e", json!({"gateway_external_network_id": network}));
         let distributed = Wanted { distributed: true, ..router.clone() };
         let zoned = Wanted { zones: vec!["z".into()], ..router.clone() };
         let cases = [
@@ -227,6 +262,10 @@ mod tests {
             ("other", vec![with("o", json!({"router_id": "x"}))], &router, None),
             ("inner", vec![with("i", json!({"handle_internal_only_routers": false}))], &router, None),
             ("outer", vec![with("i", json!({"handle_internal_only_routers": false}))], &outside, Some("i")),
+            ("its network", vec![only("n")], &outside, Some("e")),
+            ("another network", vec![only("m")], &outside, None),
+            ("no network named", vec![only("")], &outside, Some("e")),
+            ("no gateway", vec![only("m")], &router, Some("e")),
             ("zone", vec![plain("c")], &zoned, None),
             ("dead", vec![Agent { heartbeat: now - 76, ..plain("c") }], &router, None),
             ("off", vec![Agent { admin_state_up: false, ..plain("c") }], &router, None),

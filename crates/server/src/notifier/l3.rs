@@ -1,7 +1,7 @@
 //! Tells L3 agents which of their routers to look at again, and gives a router its agent.
 
 use super::{cast, differs, text};
-use crate::agents::l3::{hosting, schedule};
+use crate::agents::l3::{follow_gateway, hosting, is_of_one_network, schedule};
 use crate::agents::{Agent, L3, Options, list};
 use crate::app::App;
 use crate::attr::Body;
@@ -128,6 +128,17 @@ async fn schedule_all(tx: &mut Tx, input: &Lonely<'_>) -> Result<Vec<(String, Ag
     schedule(tx, input.options, input.now, &input.routers).await
 }
 
+struct Leaving<'a> {
+    options: &'a Options,
+    now: i64,
+    router: &'a str,
+    from: &'a Agent,
+}
+
+async fn leave(tx: &mut Tx, input: &Leaving<'_>) -> Result<Option<Agent>, Stop> {
+    follow_gateway(tx, input.options, input.now, input.router, input.from).await
+}
+
 /// Routers have changed: each gets an agent if it has none, and every agent hears which of its routers.
 pub(crate) async fn routers_updated(app: &App, routers: &BTreeSet<String>) -> Result<(), Stop> {
     if routers.is_empty() {
@@ -143,6 +154,13 @@ pub(crate) async fn routers_updated(app: &App, routers: &BTreeSet<String>) -> Re
     if any && !lonely.is_empty() {
         let input = Lonely { options: &app.agents, now: (app.clock)(), routers: lonely };
         bound.extend(app.write(schedule_all, &input).await?);
+    }
+    for (router, agent) in bound.iter_mut().filter(|(_, agent)| is_of_one_network(agent)) {
+        let input = Leaving { options: &app.agents, now: (app.clock)(), router, from: agent };
+        if let Some(other) = app.write(leave, &input).await? {
+            router_removed(app, router, &agent.host).await;
+            *agent = other;
+        }
     }
     let now = (app.clock)();
     let options = &app.agents;

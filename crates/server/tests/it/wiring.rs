@@ -456,6 +456,40 @@ async fn an_l3_agent_runs_its_router() {
     assert_eq!(row.unwrap().text(0), "ACTIVE");
 }
 
+/// Agents up to 2016 may serve one external network each: a router is with that of its gateway.
+#[tokio::test]
+async fn a_router_follows_its_gateway_to_the_agent_of_that_network() {
+    let cloud = Cloud::server(Transport::memory(), false).await;
+    let hosts = ["first", "second"];
+    let mut outside = Vec::new();
+    for (host, cidr) in hosts.iter().zip(["203.0.113.0/24", "198.51.100.0/24"]) {
+        let network = cloud.make("network", json!({"name": host, "router:external": true})).await;
+        cloud.make("subnet", subnet(&network, cidr)).await;
+        let only = json!({"agent_mode": "legacy", "gateway_external_network_id": network});
+        cloud.report("L3 agent", host, only).await;
+        outside.push(network);
+    }
+    let router = cloud.make("router", json!({"name": "r"})).await;
+    let hosted = async || {
+        let mut all = Vec::new();
+        for host in hosts {
+            let ids = cloud.ask("q-l3-plugin", "get_router_ids", "1.9", json!({"host": host})).await;
+            all.push(ids == json!([router]));
+        }
+        all
+    };
+    for expected in [[true, false], [false, true], [true, false]] {
+        let network = &outside[usize::from(expected[1])];
+        cloud.change("router", &router, json!({"external_gateway_info": {"network_id": network}})).await;
+        let mut tries = 0;
+        while hosted().await != expected {
+            tries += 1;
+            assert!(tries < 1000, "{:?} instead of {expected:?}", hosted().await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn agents_hear_of_ports_that_a_new_subnet_gives_an_address_to() {
     let cloud = Cloud::new().await;
