@@ -172,6 +172,57 @@ async fn a_long_list_shows_of_each_port_what_the_port_shows() {
     assert_eq!(seen, 2 * (92 + 1 + 92));
 }
 
+/// Files of Juno's time load no `port_security`: its ports say nothing of it and have address pairs all the same.
+#[tokio::test]
+async fn ports_have_address_pairs_where_nothing_speaks_of_port_security() {
+    let pairs = json!([{"ip_address": "10.9.0.0/24"}]);
+    let give = json!({"port": {"allowed_address_pairs": pairs}});
+    for drivers in [&[][..], &["port_security"]] {
+        let served = Served::with(drivers).await;
+        let net = network(&served).await;
+        subnet(&served, &net, "10.0.0.0/24", json!({})).await;
+        let made = port(&served, &net, json!({"allowed_address_pairs": pairs})).await;
+        assert_eq!(made.get("port_security_enabled").is_some(), !drivers.is_empty());
+        for made in [made, port(&served, &net, json!({})).await] {
+            let path = format!("ports/{}", made["id"].as_str().unwrap());
+            let (status, answer) = served.ask("admin", "PUT", &path, give.clone()).await;
+            assert_eq!(status, 200, "{drivers:?} {answer}");
+            assert_eq!(answer["port"]["allowed_address_pairs"][0]["ip_address"], "10.9.0.0/24");
+            // Nothing but other attributes, with the pairs there.
+            let (status, answer) = served.ask("admin", "PUT", &path, json!({"port": {"name": "x"}})).await;
+            assert_eq!(status, 200, "{drivers:?} {answer}");
+        }
+    }
+    // Without security there is nothing that pairs could be exceptions from.
+    let served = Served::start().await;
+    let net = network(&served).await;
+    let more = json!({"port_security_enabled": false, "security_groups": []});
+    let open = port(&served, &net, more.clone()).await;
+    let path = format!("ports/{}", open["id"].as_str().unwrap());
+    let with_pairs = |more: &Value| {
+        let mut body = give["port"].clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "port": body })
+    };
+    let paired = port(&served, &net, json!({"allowed_address_pairs": pairs})).await;
+    let of_paired = format!("ports/{}", paired["id"].as_str().unwrap());
+    let mut new = with_pairs(&more);
+    new["port"]["network_id"] = json!(net);
+    for (method, path, body) in [
+        ("PUT", &path, give.clone()),
+        ("POST", &"ports".to_owned(), new),
+        ("PUT", &of_paired, with_pairs(&more)),
+        ("PUT", &of_paired, json!({"port": more})),
+    ] {
+        let (status, answer) = served.ask("admin", method, path, body.clone()).await;
+        let kind = &answer["NeutronError"]["type"];
+        assert_eq!((status, kind), (409, &json!("AddressPairAndPortSecurityRequired")), "{method} {body}");
+    }
+    let (status, answer) =
+        served.ask("admin", "PUT", &path, with_pairs(&json!({"port_security_enabled": true}))).await;
+    assert_eq!(status, 200, "{answer}");
+}
+
 async fn report(served: &Served, host: &str, configurations: Value) {
     let mut tx = served.app.db.begin().await.unwrap();
     let now = served.app.now();
