@@ -182,6 +182,20 @@ impl Dhcp {
         Ok(found.as_array().and_then(|ports| ports.first()).cloned().unwrap_or(Value::Null))
     }
 
+    /// Takes the addresses of one subnet from an agent's port, as agents of 2014 may ask.
+    async fn release_port_fixed_ip(&self, rq: Rq<'_>, args: &Args) -> Result<Value, Failure> {
+        let (port, subnet) = (self.port_of_device(args).await?, args.text("subnet_id")?);
+        let Some(id) = port["id"].as_str() else { return Ok(Value::Null) };
+        let addresses = port["fixed_ips"].as_array().into_iter().flatten();
+        let left: Vec<&Value> = addresses.filter(|address| address["subnet_id"] != subnet).collect();
+        let changes: Body = [("fixed_ips".to_string(), json!(left))].into_iter().collect();
+        match internal::update(rq, "port", id, changes).await {
+            // It went meanwhile, and its addresses with it.
+            Ok(_) | Err(Fault::PortNotFound { .. }) => Ok(Value::Null),
+            Err(fault) => Err(refused(&fault)),
+        }
+    }
+
     async fn dhcp_ready_on_ports(&self, rq: Rq<'_>, args: &Args) -> Result<Value, Failure> {
         let input = Ready { rq, ports: args.texts("port_ids") };
         self.0.write(ready, &input).await.map_err(failure)?;
@@ -220,6 +234,7 @@ impl Endpoint for Dhcp {
                 "create_dhcp_port" => self.create_dhcp_port(rq, &args).await,
                 "update_dhcp_port" => self.update_dhcp_port(rq, &args).await,
                 "release_dhcp_port" => self.release_dhcp_port(rq, &args).await,
+                "release_port_fixed_ip" => self.release_port_fixed_ip(rq, &args).await,
                 "get_dhcp_port" => self.get_dhcp_port(rq, &args).await,
                 "dhcp_ready_on_ports" => self.dhcp_ready_on_ports(rq, &args).await,
                 // Agents of 2014 tell of leases that ran out; nothing has been kept of leases since.

@@ -3,6 +3,7 @@
 use super::args::Args;
 use super::{bodies, device, failure};
 use crate::app::{App, Shared};
+use crate::attr::Condition;
 use crate::db::{Row, Stop, Tx, Val, marks};
 use crate::ml2::bind::bind;
 use crate::ml2::provisioning::{self, BUILD, DOWN, Entity};
@@ -255,6 +256,15 @@ impl Plugin {
         }
     }
 
+    async fn ports_of_vnic_type(&self, args: &Args) -> Result<Value, Failure> {
+        let query = of_vnic_type(args.text("vnic_type")?, args.text("host")?);
+        let ctx = Context::admin();
+        let rq = Rq { app: self.app(), ctx: &ctx };
+        let mut tx = self.app().db.read().await.map_err(failure)?;
+        let found = bodies(rq, &mut tx, "port", |_| query).await.map_err(failure)?;
+        Ok(found.into_iter().map(Value::Object).collect())
+    }
+
     async fn get_network_details(&self, args: &Args) -> Result<Value, Failure> {
         let id = args.text("network")?;
         let ctx = Context::admin();
@@ -263,6 +273,16 @@ impl Plugin {
         let found = bodies(rq, &mut tx, "network", |r| Query::by(r, "id", id)).await.map_err(failure)?;
         let missing = || super::refused(&crate::fault::Fault::NetworkNotFound { net_id: id.to_string() });
         found.into_iter().next().map(Value::Object).ok_or_else(missing)
+    }
+}
+
+/// The ports of one kind of interface on a host: active bindings and those that are being moved there.
+fn of_vnic_type(vnic_type: &str, host: &str) -> Query {
+    let sql = "EXISTS (SELECT 1 FROM ml2_port_bindings AS v WHERE v.port_id = ports.id AND v.vnic_type = ? \
+               AND v.host = ?)";
+    Query {
+        wheres: vec![Condition { sql: sql.into(), params: vec![vnic_type.into(), host.into()] }],
+        ..Query::default()
     }
 }
 
@@ -301,6 +321,7 @@ impl Endpoint for Plugin {
                 "update_device_list" => self.update_device_list(&args).await,
                 "tunnel_sync" => super::tunnel::tunnel_sync(self.app(), &args).await,
                 "get_network_details" => self.get_network_details(&args).await,
+                "get_ports_by_vnic_type_and_host" => self.ports_of_vnic_type(&args).await,
                 _ => Err(Failure::no_such_method(method)),
             }
         })

@@ -15,6 +15,8 @@ mod lab;
 #[cfg(test)]
 mod mariadb;
 #[cfg(test)]
+mod methods;
+#[cfg(test)]
 mod network_contact;
 #[cfg(test)]
 mod nova;

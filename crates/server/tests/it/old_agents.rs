@@ -319,7 +319,23 @@ async fn a_dhcp_agent_of_juno_serves_a_network() {
     let info = agent.call("q-plugin", "get_network_info", "1.1", asked).await;
     let [of_network] = &info["ports"].as_array().unwrap()[..] else { panic!("{info}") };
     assert!(of_network["fixed_ips"][0]["ip_address"].is_string() && of_network["mac_address"].is_string());
-    assert_eq!(agent.call("q-plugin", "release_dhcp_port", "1.0", by_device).await, Value::Null);
+    // One of the network's subnets is taken from the port, which keeps the address of the other.
+    let other = cloud.make("subnet", subnet(&network, "10.78.0.0/24")).await;
+    let both = json!({"fixed_ips": [{"subnet_id": subnet_id}, {"subnet_id": other}]});
+    cloud.change("port", id, both).await;
+    let mut of_subnet = by_device.clone();
+    of_subnet["subnet_id"] = json!(subnet_id);
+    for _ in 0..2 {
+        let released = agent.call("q-plugin", "release_port_fixed_ip", "1.1", of_subnet.clone()).await;
+        assert_eq!(released, Value::Null);
+        let left = agent.call("q-plugin", "get_dhcp_port", "1.1", by_device.clone()).await;
+        let left: Vec<&Value> =
+            left["fixed_ips"].as_array().unwrap().iter().map(|ip| &ip["subnet_id"]).collect();
+        assert_eq!(left, [&json!(other)]);
+    }
+    assert_eq!(agent.call("q-plugin", "release_dhcp_port", "1.0", by_device.clone()).await, Value::Null);
+    let nothing = agent.call("q-plugin", "release_port_fixed_ip", "1.1", of_subnet).await;
+    assert_eq!(nothing, Value::Null, "of a port that is gone");
     cloud.make("port", json!({"network_id": network})).await;
     assert!(told(&mut ear, "port_create_end").await["payload"]["port"]["id"].is_string());
 }
