@@ -10,7 +10,7 @@ TOOLS := .tools
 BUILD_PACKAGES := build-essential pkg-config ca-certificates curl
 AGENT_PACKAGES := dnsmasq-base radvd iptables ipset conntrack ebtables iproute2 iputils-ping iputils-arping procps openvswitch-switch
 # The servers around Neutron, for tests and laboratories: none is started by the system.
-SERVICE_PACKAGES := mariadb-server-core mariadb-client-core rabbitmq-server memcached python3-venv
+SERVICE_PACKAGES := mariadb-server-core mariadb-client-core galera-4 rabbitmq-server memcached python3-venv
 LAB_PACKAGES := isc-dhcp-client ethtool busybox-static tcpdump qemu-system-x86 cpio kmod python3-minimal
 # OpenStack's dashboard, what serves it and a browser: apache2-bin brings no service.
 HORIZON_PACKAGES := openstack-dashboard python3-memcache apache2-bin libapache2-mod-wsgi-py3 chromium chromium-driver fonts-liberation

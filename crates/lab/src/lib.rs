@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod demo;
 pub mod flow_watch;
 pub mod frames;
+pub mod galera;
 pub mod guest;
 pub mod guide;
 pub mod hold;

@@ -32,14 +32,15 @@ impl Tx {
     /// Makes those who count a project's resources of one kind wait for each other until the end of the transaction. On
     /// SQLite, with its one writer, that is always so.
     ///
-    /// On MariaDB the row of `quotausages` is locked, and made where it is missing. Python's server takes it as
-    /// a count that has to be made anew (`dirty`), which is so.
+    /// On MariaDB the row of `quotausages` is locked, and made where it is missing. It is changed each time: nodes of a
+    /// Galera cluster do not see each other's locks, only that both have changed a row. Python's server takes it
+    /// as a count that has to be made anew (`dirty`), which is so.
     pub async fn lock_usage(&mut self, project: &str, quota: &str) -> Result<(), Stop> {
         match &mut self.arm {
             Arm::Lite(_) => Ok(()),
             Arm::Maria(maria) => {
                 let sql = "INSERT INTO quotausages (project_id, resource, dirty, in_use, reserved) \
-                           VALUES (?, ?, 1, 0, 0) ON DUPLICATE KEY UPDATE dirty = 1";
+                           VALUES (?, ?, 1, 0, 0) ON DUPLICATE KEY UPDATE dirty = 1, in_use = 1 - in_use";
                 maria.queue(sql, &[Val::from(project), Val::from(quota)]).await
             }
         }

@@ -9,6 +9,8 @@ mod client;
 #[cfg(test)]
 mod flavors;
 #[cfg(test)]
+mod galera;
+#[cfg(test)]
 mod keystone;
 #[cfg(test)]
 mod lab;
