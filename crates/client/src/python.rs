@@ -6,82 +6,20 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// `str(value)`.
-pub fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => repr(value),
-    }
-}
-
-/// `repr(value)`.
-pub fn repr(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => repr_text(text),
-        Value::Array(items) => format!("[{}]", join(items.iter().map(repr))),
-        Value::Object(map) => {
-            format!(
-                "{{{}}}",
-                join(map.iter().map(|(key, value)| format!("{}: {}", repr_text(key), repr(value))))
-            )
-        }
-    }
-}
-
-/// `repr()` of a list of texts.
-pub fn repr_list<S: AsRef<str>>(items: &[S]) -> String {
-    format!("[{}]", join(items.iter().map(|item| repr_text(item.as_ref()))))
-}
+pub use model::python::{list as repr_list, quoted as repr_text, repr, text};
 
 /// `repr()` of a tuple of texts.
 pub fn repr_tuple<S: AsRef<str>>(items: &[S]) -> String {
-    match items {
-        [one] => format!("({},)", repr_text(one.as_ref())),
-        _ => format!("({})", join(items.iter().map(|item| repr_text(item.as_ref())))),
+    let items: Vec<String> = items.iter().map(|item| repr_text(item.as_ref())).collect();
+    match items.as_slice() {
+        [one] => format!("({one},)"),
+        _ => format!("({})", items.join(", ")),
     }
-}
-
-fn join(items: impl Iterator<Item = String>) -> String {
-    items.collect::<Vec<_>>().join(", ")
-}
-
-/// `repr()` of a text.
-pub fn repr_text(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c == quote => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => push(&mut out, format_args!("\\x{:02x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
 }
 
 /// Whether Python takes the value for true.
 pub fn truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(yes) => *yes,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(map) => !map.is_empty(),
-    }
+    !model::python::is_false(value)
 }
 
 /// `json.dumps(value, indent=indent)`: spaces after commas and colons, ASCII only.
@@ -170,8 +108,8 @@ mod tests {
 
     #[test]
     fn spelled_as_python_does() {
-        let value = json!({"a": null, "b": [true, 1, "it's", "say \"x\" 'y'", "\n"], "c": {}});
-        assert_eq!(repr(&value), r#"{'a': None, 'b': [True, 1, "it's", 'say "x" \'y\'', '\n'], 'c': {}}"#);
+        assert_eq!(repr_tuple(&["a"]), "('a',)");
+        assert_eq!(repr_tuple(&["a", "b"]), "('a', 'b')");
         assert_eq!(json(&json!({"k": ["é\u{1f600}\t", []]}), None), r#"{"k": ["\u00e9\ud83d\ude00\t", []]}"#);
         assert_eq!(
             json(&json!({"k": [1, {"a": 2}]}), Some(2)),

@@ -5,5 +5,6 @@ pub mod l2;
 pub mod l3;
 pub mod mac;
 pub mod names;
+pub mod python;
 
 pub use mac::Mac;

@@ -12,7 +12,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("ovs", &[]),
     ("agent", &["host", "model", "oslo", "ovs", "rpc"]),
     ("server", &["model", "oslo", "rpc"]),
-    ("client", &[]),
+    ("client", &["model"]),
     ("neutron", &["agent", "client", "host", "model", "oslo", "rpc", "server"]),
     ("lab", &[]),
 ];
