@@ -95,6 +95,8 @@ def target_of(rows, case, rule, request, body, ctx):
         row = dict(rows.rows[named.group()])
     simple = re.fullmatch(r'[\w-]+(/\{row\})?', path)
     if not simple or method == 'GET' or rule.endswith(':tags'):
+        if rule == 'create_default_security_group':
+            row = {'project_id': 'other'}
         if rule.endswith('_quota'):
             row = {'project_id': ctx.project_id}
         return rule, row

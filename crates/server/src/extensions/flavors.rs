@@ -14,6 +14,11 @@ pub static EXTENSION: Extension = Extension {
     routes: &[
         Route { method: Method::Post, path: "/flavors/{flavor_id}/service_profiles", run: binding::bind },
         Route {
+            method: Method::Get,
+            path: "/flavors/{flavor_id}/service_profiles/{id}",
+            run: binding::bound,
+        },
+        Route {
             method: Method::Delete,
             path: "/flavors/{flavor_id}/service_profiles/{id}",
             run: binding::unbind,

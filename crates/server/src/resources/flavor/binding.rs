@@ -61,6 +61,32 @@ async fn bind_in(tx: &mut Tx, pair: &Pair<'_>) -> Result<(), Stop> {
     }
 }
 
+/// `GET /v2.0/flavors/{flavor_id}/service_profiles/{id}`: that they belong together, of which upstream shows nothing.
+pub fn bound(rq: Rq<'_>, call: Call) -> Answered<'_> {
+    Box::pin(async move {
+        let (flavor, profile) = (part(&call, 0), part(&call, 1));
+        let pair = Pair { rq, flavor: &flavor, profile: &profile };
+        let mut tx = rq.app.db.read().await.map_err(Stop::into_fault)?;
+        bound_in(&mut tx, &pair).await.map_err(Stop::into_fault)?;
+        Ok(Answer { status: 200, body: Some(json!({"service_profile": {}})) })
+    })
+}
+
+async fn bound_in(tx: &mut Tx, pair: &Pair<'_>) -> Result<(), Stop> {
+    let sql = "SELECT 1 FROM flavorserviceprofilebindings WHERE service_profile_id = ? AND flavor_id = ?";
+    if tx.opt(sql, p![pair.profile, pair.flavor]).await?.is_none() {
+        let (sp_id, fl_id) = (pair.profile.to_string(), pair.flavor.to_string());
+        return Err(Fault::FlavorServiceProfileBindingNotFound { sp_id, fl_id }.into());
+    }
+    // Who may not see it is not told that it is there.
+    match policy::enforce_rule(pair.rq, tx, "get_flavor_service_profile", &Body::new()).await {
+        Err(Stop::Fault(_)) => {
+            Err(Fault::NotFound { text: "The resource could not be found.".to_string() }.into())
+        }
+        other => other,
+    }
+}
+
 /// `DELETE /v2.0/flavors/{flavor_id}/service_profiles/{id}`
 pub fn unbind(rq: Rq<'_>, call: Call) -> Answered<'_> {
     Box::pin(async move {
