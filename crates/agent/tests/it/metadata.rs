@@ -182,6 +182,93 @@ fn instances_behind_a_router_get_their_metadata() {
     });
 }
 
+/// OpenSSL's own server in Nova's place, which tells of the connection. It ends with the value.
+struct SecureNova {
+    port: u16,
+    process: std::process::Child,
+}
+
+impl SecureNova {
+    fn start(folder: &str, more: &str) -> SecureNova {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let line = format!(
+            "cd {folder} && exec openssl s_server -quiet -www -accept 127.0.0.1:{port} -cert cert.pem -key key.pem {more}"
+        );
+        let mut command = std::process::Command::new("sh");
+        let process = command.args(["-c", &line]).stderr(std::process::Stdio::null()).spawn().unwrap();
+        SecureNova { port, process }
+    }
+}
+
+impl Drop for SecureNova {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What the agent's own socket answers to a listener's request for an instance's metadata: status and body.
+async fn through_the_socket(machine: &Machine) -> (String, String) {
+    let path = machine.state_path.join("metadata_proxy");
+    let mut socket = until("the socket", || std::os::unix::net::UnixStream::connect(&path).ok()).await;
+    let request = format!(
+        "GET /latest HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 10.1.0.11\r\n\
+         X-Neutron-Network-ID: {NETWORK}\r\n\r\n"
+    );
+    let asked = move || {
+        std::io::Write::write_all(&mut socket, request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut socket, &mut answer).unwrap();
+        answer
+    };
+    let answer = tokio::task::spawn_blocking(asked).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn nova_is_asked_over_tls() {
+    on_a_machine("metadata-tls", |machine| async move {
+        let folder = machine.state_path.display().to_string();
+        sh(&lab::services::certificates::making(&folder, "nova"));
+        let transport = Transport::memory();
+        let (server, _listeners) = Server::start(&transport);
+        server.put_network(network(json!([])));
+        let known = format!("auth_ca_cert = {folder}/ca.pem");
+        let client = format!("nova_client_cert = {folder}/cert.pem\nnova_client_priv_key = {folder}/key.pem");
+        let strict = "-Verify 1 -verify_return_error -CAfile ca.pem";
+        for (nova, lines, answered) in [
+            ("", known.clone(), "200"),
+            // Nobody vouches for the certificate.
+            ("", String::new(), "503"),
+            ("", "nova_metadata_insecure = true".to_owned(), "200"),
+            // Nova wants to know who asks.
+            (strict, known.clone(), "503"),
+            (strict, format!("{known}\n{client}"), "200"),
+            (strict, format!("nova_metadata_insecure = true\n{client}"), "200"),
+        ] {
+            let secure = SecureNova::start(&folder, nova);
+            until("Nova", || std::net::TcpStream::connect(("127.0.0.1", secure.port)).ok()).await;
+            let text = format!(
+                "[DEFAULT]\nstate_path = {folder}\nnova_metadata_protocol = https\nnova_metadata_host = 127.0.0.1\n\
+                 nova_metadata_port = {}\n{lines}\n",
+                secure.port
+            );
+            let config = oslo::config::Config::parse("metadata_agent.ini", &text);
+            let options = agent::metadata::options::Options::load(&config, "net1").unwrap();
+            let of_agent = transport.clone();
+            let metadata =
+                tokio::spawn(async move { agent::metadata::run(options, &of_agent).await.unwrap() });
+            let (status, body) = through_the_socket(&machine).await;
+            assert_eq!(status, answered, "{lines} {nova}: {body}");
+            assert_eq!(status == "200", body.contains("Cipher"), "{lines} {nova}: {body}");
+            metadata.abort();
+            let _ = metadata.await;
+            std::fs::remove_file(machine.state_path.join("metadata_proxy")).unwrap();
+        }
+    });
+}
+
 #[test]
 fn what_cannot_be_done_is_refused_in_words() {
     let mut options = agent::metadata::options::Options::new("net1", std::path::Path::new("/nowhere"));

@@ -7,16 +7,23 @@ const FOLDER: &str = "tls";
 /// Words of openssl that both certificates begin with.
 const NEW: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30";
 
+/// The line of shell that makes an authority (`ca.pem`) and a certificate of its (`cert.pem`, `key.pem`) in a folder, for
+/// 127.0.0.1, localhost and a name.
+#[must_use]
+pub fn making(folder: &str, name: &str) -> String {
+    let names = format!("subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:{name}");
+    format!(
+        "cd {folder} && {NEW} -subj /CN=lab-authority -keyout ca.key -out ca.pem && \
+         {NEW} -CA ca.pem -CAkey ca.key -subj /CN=lab -addext {names} -addext basicConstraints=CA:FALSE \
+         -keyout key.pem -out cert.pem"
+    )
+}
+
 impl Services {
     /// Makes the authority and a certificate for 127.0.0.1 and the host's name.
     pub(super) fn certificates(&self) -> Result<(), String> {
         let folder = self.folder(FOLDER)?.display().to_string();
-        let names = format!("subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:{}", self.host.name());
-        let line = format!(
-            "cd {folder} && {NEW} -subj /CN=lab-authority -keyout ca.key -out ca.pem && \
-             {NEW} -CA ca.pem -CAkey ca.key -subj /CN=lab -addext {names} -addext basicConstraints=CA:FALSE \
-             -keyout key.pem -out cert.pem"
-        );
+        let line = making(&folder, self.host.name());
         self.host.sh(&line).map(|_| ()).map_err(|error| error.to_string())
     }
 

@@ -4,7 +4,7 @@
 //! a laboratory at their usual ports. `make services` installs them. Nothing of the machine's own is used: data,
 //! sockets, logs and configuration are the host's, and its end ends them all, however it comes.
 
-mod certificates;
+pub mod certificates;
 pub mod command;
 pub mod http;
 mod keystone;
