@@ -10,6 +10,7 @@ use crate::ml2::Ml2;
 use crate::notifier::nova::Nova;
 use crate::notify::Publisher;
 use crate::resources::router;
+use crate::store::Habits;
 use crate::{policy, quota};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -52,6 +53,8 @@ pub struct App {
     pub ml2: Ml2,
     /// Where to look first for a free address.
     pub hints: Hints,
+    /// Which lists are long.
+    pub habits: Habits,
     /// What `/healthcheck` looks at.
     pub health: health::Options,
     /// The port the API listens on.
@@ -86,6 +89,7 @@ impl App {
             clock: Box::new(|| jiff::Timestamp::now().as_second()),
             ml2: Ml2::default(),
             hints: Hints::default(),
+            habits: Habits::default(),
             health: health::Options::default(),
             port: 0,
         }

@@ -1,5 +1,6 @@
 //! Rows of declared resources: insert, change, remove, load, each derived from the declarations.
 
+mod habits;
 pub(crate) mod known;
 mod list;
 mod plan;
@@ -13,6 +14,7 @@ use crate::record::{Cell, Page};
 use crate::request::Rq;
 use serde_json::Value;
 
+pub use habits::Habits;
 pub use list::{ROWS_BY_ID_MAX, ROWS_PER_STATEMENT_MAX, among, list};
 pub use plan::{Plan, zulu};
 

@@ -358,7 +358,7 @@ impl Tx {
         self.heard.take().unwrap_or_default()
     }
 
-    /// All rows of a statement about a page; once, as what was asked ahead is handed over.
+    /// All rows of a statement; where it was asked ahead, that answer is handed over, once.
     pub(crate) async fn all_of_page(&mut self, sql: String, params: Vec<Val>) -> Result<Vec<Row>, Stop> {
         if let Some(heard) = &mut self.heard {
             heard.push(Ask { sql: sql.into(), params });

@@ -151,7 +151,7 @@ pub async fn allocate(tx: &mut Tx, ml2: &Ml2, kinds: &[Kind]) -> Result<Wanted, 
 /// The lowest free id, taken; none when there is none.
 async fn lowest(tx: &mut Tx, ml2: &Ml2, wanted: &Wanted) -> Result<Option<Wanted>, Stop> {
     if let Some((table, column)) = tunnel_table(wanted.kind) {
-        let ask = lowest_tunnel(tx, table, column);
+        let ask = lowest_tunnel(tx.for_update(), table, column);
         let free = tx.all_once(&ask.sql, &ask.params).await?;
         tx.known.unanswered(&ask.sql, &ask.params);
         let Some(id) = free.first().and_then(|row| row.opt_int(0)) else { return Ok(None) };
@@ -175,12 +175,16 @@ async fn lowest(tx: &mut Tx, ml2: &Ml2, wanted: &Wanted) -> Result<Option<Wanted
 }
 
 /// Reads the lowest free id of a tunnel type, and keeps it from others until the end of the transaction.
-fn lowest_tunnel(tx: &Tx, table: &str, column: &str) -> Ask {
-    let sql = format!(
-        "SELECT {column} FROM {table} WHERE allocated = 0 ORDER BY {column} LIMIT 1 {}",
-        tx.for_update()
-    );
+fn lowest_tunnel(for_update: &str, table: &str, column: &str) -> Ask {
+    let sql =
+        format!("SELECT {column} FROM {table} WHERE allocated = 0 ORDER BY {column} LIMIT 1 {for_update}");
     Ask { sql: sql.into(), params: Vec::new() }
+}
+
+/// What [`allocate`] asks first, to be asked ahead, which is done where rows have to be locked.
+pub fn ask(kinds: &[Kind]) -> Option<Ask> {
+    let (table, column) = tunnel_table(*kinds.first()?)?;
+    Some(lowest_tunnel("FOR UPDATE", table, column))
 }
 
 async fn take_tunnel(tx: &mut Tx, kind: Kind, id: i64) -> Result<(), Stop> {

@@ -2,7 +2,7 @@
 
 use crate::attr::{self, Attr, Body, Check, Condition, Default, Filter, Home, Literal};
 use crate::convert;
-use crate::db::{Stop, Tx, Val, marks};
+use crate::db::{Stop, Tx};
 use crate::extension::{Resource, Rules, Verbs};
 use crate::fault::Fault;
 use crate::p;
@@ -10,10 +10,10 @@ use crate::record::{Cell, Page};
 use crate::request::Rq;
 use crate::resources::rbac::kind::Kind;
 use crate::resources::rbac::{self, policy};
+use crate::resources::rows::{by_first, fill, of_page};
 use crate::store;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 /// `address_scopes`
 pub static ADDRESS_SCOPE: Resource = Resource {
@@ -121,28 +121,14 @@ pub const OF_NETWORK: &[Attr] = &[
     Attr::new("ipv6_address_scope").read_only().home(Home::Filled(fill_network)),
 ];
 
-/// Ids in one `IN (…)`.
-const NETWORKS_PER_STATEMENT_MAX: usize = 500;
-
 fn fill_network<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Result<(), Stop>> {
     Box::pin(async move {
-        let ids: Vec<String> = page.column("id").into_iter().map(str::to_string).collect();
-        let mut scopes: HashMap<(String, i64), String> = HashMap::new();
-        for ids in ids.chunks(NETWORKS_PER_STATEMENT_MAX) {
-            let sql = format!(
-                "SELECT DISTINCT subnets.network_id, subnetpools.ip_version, subnetpools.address_scope_id FROM subnets JOIN subnetpools ON subnetpools.id = subnets.subnetpool_id WHERE subnetpools.address_scope_id IS NOT NULL AND subnets.network_id IN ({})",
-                marks(ids.len())
-            );
-            let params: Vec<Val> = ids.iter().map(Val::from).collect();
-            for row in tx.all(&sql, &params).await? {
-                scopes.insert((row.text(0), row.int(1)), row.text(2));
-            }
-        }
-        for (row, id) in ids.iter().enumerate() {
-            for (version, name) in [(4, "ipv4_address_scope"), (6, "ipv6_address_scope")] {
-                let scope = scopes.get(&(id.clone(), version)).cloned();
-                page.set(row, name, Cell::from(scope));
-            }
+        let sql = "SELECT DISTINCT subnets.network_id, subnetpools.ip_version, subnetpools.address_scope_id FROM subnets JOIN subnetpools ON subnetpools.id = subnets.subnetpool_id WHERE subnetpools.address_scope_id IS NOT NULL AND subnets.network_id";
+        let scopes = by_first(of_page(tx, sql, page, "").await?);
+        for (version, name) in [(4, "ipv4_address_scope"), (6, "ipv6_address_scope")] {
+            fill(page, name, &scopes, |_, own| {
+                Cell::from(own.iter().rfind(|row| row.int(1) == version).map(|row| row.text(2)))
+            });
         }
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! Reading many rows: one statement for the rows, one for each kind of what belongs to them.
 
-use super::{Query, cells, plan, row, shape, who};
+use super::{Query, cells, habits, plan, row, shape, who};
 use crate::attr::{Fill, Home};
 use crate::catalog::Shape;
 use crate::db::{Ask, Stop, Tx, Val};
@@ -17,7 +17,10 @@ pub async fn list(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, query: &Query) -
     let fills = fills(shape, query.fields.as_deref());
     let mut page = Page::new(shape.plan.names.clone(), Vec::new());
     let mut asked = Vec::new();
-    if query.single && tx.travels() && !fills.is_empty() {
+    let may = tx.travels() && !fills.is_empty();
+    let name = (may && !query.single && is_open(tx, query)).then(|| habits::name(&sql, &params));
+    let usual = name.filter(|name| rq.app.habits.uses(*name));
+    if may && (query.single || usual.is_some()) {
         page.query = Some(Arc::new(found_by(shape, query)));
         let row = Ask { sql: sql.clone().into(), params: params.clone() };
         asked = fill_ahead(rq, tx, &page, &fills, Some(row)).await?;
@@ -27,8 +30,14 @@ pub async fn list(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, query: &Query) -
         false => tx.all_of_page(sql, params).await?,
     };
     page.rows = rows.into_iter().map(|row| cells(&shape.plan, row)).collect();
+    if let Some(name) = usual {
+        rq.app.habits.judged(name, page.rows.len() > ROWS_BY_ID_MAX);
+    }
     if !page.rows.is_empty() && asked.is_empty() {
         page.query = origin(tx, shape, query, page.rows.len()).await?;
+        if let (Some(name), true) = (name, page.query.is_some()) {
+            rq.app.habits.judged(name, true);
+        }
         asked = fill_ahead(rq, tx, &page, &fills, None).await?;
     }
     let fills = if page.rows.is_empty() { Vec::new() } else { fills };
@@ -58,15 +67,20 @@ async fn origin(
     query: &Query,
     found: usize,
 ) -> Result<Option<Arc<Origin>>, Stop> {
-    // Only who reads has one state of the database before the eyes throughout.
-    let params: usize = query.wheres.iter().map(|condition| condition.params.len()).sum();
-    if found <= ROWS_BY_ID_MAX || params > PARAMS_MAX || query.limit.is_some() || tx.writes() {
+    if found <= ROWS_BY_ID_MAX || !is_open(tx, query) {
         return Ok(None);
     }
     if tx.rows_at_most_about(shape.resource.table).await? / PART_OF_TABLE_MIN > found {
         return Ok(None);
     }
     Ok(Some(Arc::new(found_by(shape, query))))
+}
+
+/// Whether a query may be put into others.
+fn is_open(tx: &Tx, query: &Query) -> bool {
+    // Only who reads has one state of the database before the eyes throughout.
+    let params: usize = query.wheres.iter().map(|condition| condition.params.len()).sum();
+    params <= PARAMS_MAX && query.limit.is_none() && !tx.writes()
 }
 
 fn found_by(shape: &Shape, query: &Query) -> Origin {

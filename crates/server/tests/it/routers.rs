@@ -116,14 +116,14 @@ async fn nothing_is_left_of_a_router() {
 #[tokio::test]
 async fn a_refused_gateway_leaves_nothing_behind() {
     let site = site().await;
-    let before = site.rows("SELECT id FROM ports").await;
+    let before = site.rows("SELECT id FROM ports ORDER BY id").await;
     let bad = json!({"router": {"external_gateway_info": {"network_id": site.network}}});
     let answer = site.server.ask("demo", "POST", "routers", bad).await;
     assert_eq!(
         words(&answer),
         format!("400 BadRequest: Bad router request: Network {} is not an external network.", site.network)
     );
-    assert_eq!(site.rows("SELECT id FROM ports").await, before);
+    assert_eq!(site.rows("SELECT id FROM ports ORDER BY id").await, before);
     assert_eq!(site.rows("SELECT 1 FROM routers").await.len(), 1);
 }
 

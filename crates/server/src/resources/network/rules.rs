@@ -2,7 +2,7 @@
 
 use super::{NETWORK, external, segments};
 use crate::attr::Body;
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx};
 use crate::extension::Rules;
 use crate::fault::Fault;
 use crate::ml2::allocation;
@@ -11,7 +11,7 @@ use crate::notify::{Change, Verb};
 use crate::p;
 use crate::request::Rq;
 use crate::resources::rows::{flag, items, number, text};
-use crate::resources::{port, subnet};
+use crate::resources::{port, security_group, subnet};
 use crate::store::{self, Awaits, Insert};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -43,6 +43,17 @@ impl Rules for Networks {
     fn delete<'a>(&'a self, rq: Rq<'a>, tx: &'a mut Tx, old: &'a Body) -> BoxFuture<'a, Result<(), Stop>> {
         Box::pin(delete(rq, tx, old))
     }
+    fn asks(&self, rq: Rq<'_>, bodies: &[Body]) -> Vec<Ask> {
+        asks(rq, bodies)
+    }
+}
+
+/// What making the first of some networks asks, where it is a project's of no particular kind.
+fn asks(rq: Rq<'_>, bodies: &[Body]) -> Vec<Ask> {
+    let Some(body) = bodies.first().filter(|body| !flag(body, "router:external")) else { return Vec::new() };
+    let free = segments::wanted(&rq.app.ml2, body).is_ok_and(|wanted| wanted.is_empty());
+    let segment = if free { allocation::ask(&rq.app.ml2.project_types) } else { None };
+    segment.into_iter().chain([security_group::default::ask(text(body, "project_id"))]).collect()
 }
 
 async fn create(rq: Rq<'_>, tx: &mut Tx, mut body: Body) -> Result<String, Stop> {

@@ -3,9 +3,10 @@
 use super::rows::{self, FixedIp, PortRow, SubnetRow};
 use super::{ROUTER, bump, checks, ports, routes};
 use crate::attr::Body;
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx};
 use crate::extension::Hook;
 use crate::fault::Fault;
+use crate::ipam::take;
 use crate::p;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
@@ -55,22 +56,19 @@ impl Info {
 
 /// The gateway port of a router.
 pub async fn port(tx: &mut Tx, router: &str) -> Result<Option<PortRow>, Stop> {
-    let sql = "SELECT gw_port_id FROM routers WHERE id = ?";
-    match tx.opt(sql, p![router]).await?.and_then(|row| row.opt_text(0)) {
-        Some(id) => rows::port_by_id(tx, &id).await,
-        None => Ok(None),
-    }
+    Ok(own(tx, router).await?.0)
 }
 
 /// Makes the gateway of a router what `info` says.
 pub async fn set(rq: Rq<'_>, tx: &mut Tx, router: &str, info: &Info) -> Result<(), Stop> {
-    let sql = "UPDATE routers SET enable_snat = ? WHERE id = ? AND enable_snat <> ?";
-    if tx.exec(sql, p![info.enable_snat, router, info.enable_snat]).await?.affected > 0 {
-        bump(rq, tx, ROUTER.table, router, 1).await?;
-    }
-    let gateway = port(tx, router).await?;
+    tx.ahead(asks(rq, router, info)).await?;
+    let (gateway, snat) = own(tx, router).await?;
     let change = info.changes(gateway.as_ref());
     let subnets = validate(rq, tx, router, info, gateway.as_ref()).await?;
+    if snat != info.enable_snat {
+        tx.queue("UPDATE routers SET enable_snat = ? WHERE id = ?", p![info.enable_snat, router]).await?;
+        bump(rq, tx, ROUTER.table, router, 1).await?;
+    }
     match gateway {
         Some(gateway) if Some(&gateway.network_id) == info.network_id.as_ref() => {
             if change {
@@ -86,6 +84,32 @@ pub async fn set(rq: Rq<'_>, tx: &mut Tx, router: &str, info: &Info) -> Result<(
         Some(network) => create(rq, tx, router, network, &subnets, info).await,
         None => Ok(()),
     }
+}
+
+const OWN: &str = "SELECT gw_port_id, enable_snat FROM routers WHERE id = ?";
+
+/// The gateway port of a router, and whether it translates addresses.
+async fn own(tx: &mut Tx, router: &str) -> Result<(Option<PortRow>, bool), Stop> {
+    let rows = tx.all_of_page(OWN.into(), p![router].to_vec()).await?;
+    let Some(row) = rows.first() else { return Ok((None, false)) };
+    let gateway = match row.opt_text(0) {
+        Some(id) => rows::port_by_id(tx, &id).await?,
+        None => None,
+    };
+    Ok((gateway, row.flag(1)))
+}
+
+/// What setting a gateway asks, as far as it is known before.
+fn asks(rq: Rq<'_>, router: &str, info: &Info) -> Vec<Ask> {
+    let mut asks = vec![Ask::new(OWN, p![router]), routes::ask(router)];
+    if let Some(network) = &info.network_id {
+        asks.extend(super::visible_ask(rq, "network", network));
+        asks.push(external_ask(network));
+        asks.push(rows::subnets_ask("network_id", std::slice::from_ref(network)));
+        asks.push(rows::attached_ask(router));
+        asks.push(take::site_ask(network));
+    }
+    asks
 }
 
 /// Checks the network and the addresses; returns the network's subnets.
@@ -138,7 +162,13 @@ async fn external(rq: Rq<'_>, tx: &mut Tx, network: &str) -> Result<(), Stop> {
 
 /// Whether a network is an external one.
 pub async fn is_external(tx: &mut Tx, network: &str) -> Result<bool, Stop> {
-    Ok(tx.opt("SELECT 1 FROM externalnetworks WHERE network_id = ?", p![network]).await?.is_some())
+    let ask = external_ask(network);
+    Ok(!tx.all_of_page(ask.sql.into_owned(), ask.params).await?.is_empty())
+}
+
+/// What [`is_external`] asks.
+fn external_ask(network: &str) -> Ask {
+    Ask::new("SELECT 1 FROM externalnetworks WHERE network_id = ?", p![network])
 }
 
 /// Takes the gateway away, unless floating IPs need it. Upstream counts two steps.
@@ -190,12 +220,14 @@ fn subnet_stored<'a>(
     tx: &'a mut Tx,
     id: &'a str,
     old: Option<&'a Body>,
-    _: &'a Body,
+    body: &'a Body,
 ) -> BoxFuture<'a, Result<(), Stop>> {
     Box::pin(async move {
         if old.is_some() {
             return Ok(());
         }
+        let network = body.get("network_id").and_then(Value::as_str).unwrap_or_default();
+        tx.ahead(vec![rows::subnets_ask("id", &[id]), external_ask(network)]).await?;
         let Some(subnet) = rows::subnets(tx, "id", &[id]).await?.into_iter().next() else { return Ok(()) };
         if !is_external(tx, &subnet.network_id).await? || !for_gateways(tx, &subnet).await? {
             return Ok(());

@@ -1,7 +1,7 @@
 //! `add_router_interface` and `remove_router_interface`.
 
 use super::rows::{self, PortRow, SubnetRow};
-use super::{ROUTER, announce, bump, checks, ports, routes, visible};
+use super::{ROUTER, announce, bump, checks, ports, routes, visible, visible_ask};
 use crate::attr::{Body, Check};
 use crate::check::{Wrong, check};
 use crate::db::{Stop, Tx};
@@ -148,6 +148,8 @@ async fn by_subnet(
     router: &Router<'_>,
     id: &str,
 ) -> Result<(PortRow, Vec<SubnetRow>), Stop> {
+    let asks = visible_ask(rq, "subnet", id).into_iter();
+    tx.ahead(asks.chain([rows::subnets_ask("id", &[id]), rows::attached_ask(router.id)]).collect()).await?;
     let subnet = subnet(rq, tx, id).await?;
     let Some(gateway) = subnet.gateway_ip.clone() else {
         return Err(bad("Subnet for router interface must have a gateway IP"));
@@ -185,6 +187,8 @@ async fn by_subnet(
 
 async fn subnet(rq: Rq<'_>, tx: &mut Tx, id: &str) -> Result<SubnetRow, Stop> {
     let gone = || Fault::SubnetNotFound { subnet_id: id.into() };
+    tx.ahead(visible_ask(rq, "subnet", id).into_iter().chain([rows::subnets_ask("id", &[id])]).collect())
+        .await?;
     if !visible(rq, tx, "subnet", id).await? {
         return Err(gone().into());
     }

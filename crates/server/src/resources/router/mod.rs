@@ -13,7 +13,7 @@ pub mod rows;
 
 use crate::attr::{self, Attr, Body, Default, Home};
 use crate::convert;
-use crate::db::{Stop, Tx};
+use crate::db::{Ask, Stop, Tx};
 use crate::extension::{Action, Method, Resource, Rules, Verbs};
 use crate::fault::Fault;
 use crate::notify::{Change, Verb};
@@ -190,7 +190,13 @@ pub async fn subnets_of(tx: &mut Tx, ports: &[PortRow]) -> Result<Vec<SubnetRow>
 
 /// Whether the caller may know of a resource of another kind.
 pub async fn visible(rq: Rq<'_>, tx: &mut Tx, resource: &str, id: &str) -> Result<bool, Stop> {
-    let Some(shape) = rq.app.catalog.shape(resource) else { return Ok(false) };
+    let Some(ask) = visible_ask(rq, resource, id) else { return Ok(false) };
+    Ok(!tx.all_of_page(ask.sql.into_owned(), ask.params).await?.is_empty())
+}
+
+/// What [`visible`] asks.
+pub fn visible_ask(rq: Rq<'_>, resource: &str, id: &str) -> Option<Ask> {
+    let shape = rq.app.catalog.shape(resource)?;
     let table = shape.resource.table;
     let mut sql = format!("SELECT 1 FROM {table} WHERE {table}.id = ?");
     let mut params = p![id].to_vec();
@@ -198,5 +204,5 @@ pub async fn visible(rq: Rq<'_>, tx: &mut Tx, resource: &str, id: &str) -> Resul
         sql.push_str(&format!(" AND ({})", condition.sql));
         params.extend(condition.params);
     }
-    Ok(tx.opt(&sql, &params).await?.is_some())
+    Some(Ask { sql: sql.into(), params })
 }

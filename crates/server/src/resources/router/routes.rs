@@ -1,7 +1,7 @@
 //! `routes`: extra routes of a router.
 
 use super::rows;
-use crate::db::{Row, Stop, Tx};
+use crate::db::{Ask, Row, Stop, Tx};
 use crate::fault::Fault;
 use crate::p;
 use crate::py;
@@ -73,11 +73,17 @@ pub fn remove(old: &[Route], less: &[Route]) -> Vec<Route> {
     old.iter().filter(|route| !less.contains(route)).cloned().collect()
 }
 
+const OF_ROUTER: &str =
+    "SELECT destination, nexthop FROM routerroutes WHERE router_id = ? ORDER BY destination, nexthop";
+
+/// What [`of`] asks.
+pub fn ask(router: &str) -> Ask {
+    Ask::new(OF_ROUTER, p![router])
+}
+
 /// The routes of a router.
 pub async fn of(tx: &mut Tx, router: &str) -> Result<Vec<Route>, Stop> {
-    let sql =
-        "SELECT destination, nexthop FROM routerroutes WHERE router_id = ? ORDER BY destination, nexthop";
-    let rows = tx.all(sql, p![router]).await?;
+    let rows = tx.all_of_page(OF_ROUTER.into(), p![router].to_vec()).await?;
     Ok(rows.iter().map(|row| Route { destination: row.text(0), nexthop: row.text(1) }).collect())
 }
 

@@ -1,6 +1,6 @@
 //! What routers look at in the tables of others: ports with their addresses, subnets.
 
-use crate::db::{Row, Stop, Tx, Val, marks};
+use crate::db::{Ask, Row, Stop, Tx, Val, marks};
 use crate::p;
 use ipnet::IpNet;
 use std::collections::HashMap;
@@ -55,11 +55,16 @@ const PORT: &str = "SELECT ports.id, ports.network_id, ports.project_id, ports.d
 
 /// The ports for which `condition` (over `ports` and `routerports`) holds, oldest first, with their addresses.
 pub async fn ports(tx: &mut Tx, condition: &str, params: &[Val]) -> Result<Vec<PortRow>, Stop> {
+    let ask = ports_ask(condition, params);
+    let rows = tx.all_of_page(ask.sql.into_owned(), ask.params).await?;
+    Ok(rows.chunk_by(|a, b| a.str(0) == b.str(0)).filter_map(port).collect())
+}
+
+fn ports_ask(condition: &str, params: &[Val]) -> Ask {
     let sql = format!(
         "{PORT} WHERE {condition} ORDER BY ports.standard_attr_id, ipallocations.ip_address, ipallocations.subnet_id"
     );
-    let rows = tx.all(&sql, params).await?;
-    Ok(rows.chunk_by(|a, b| a.str(0) == b.str(0)).filter_map(port).collect())
+    Ask { sql: sql.into(), params: params.to_vec() }
 }
 
 /// A port from its rows: one for each address, one where it has none.
@@ -82,9 +87,16 @@ pub async fn port_by_id(tx: &mut Tx, id: &str) -> Result<Option<PortRow>, Stop> 
     Ok(ports(tx, "ports.id = ?", p![id]).await?.into_iter().next())
 }
 
+const ATTACHED: &str = "routerports.router_id = ?";
+
 /// The ports that `routerports` knows of a router, its gateway among them.
 pub async fn attached(tx: &mut Tx, router: &str) -> Result<Vec<PortRow>, Stop> {
-    ports(tx, "routerports.router_id = ?", p![router]).await
+    ports(tx, ATTACHED, p![router]).await
+}
+
+/// What [`attached`] asks.
+pub fn attached_ask(router: &str) -> Ask {
+    ports_ask(ATTACHED, p![router])
 }
 
 /// The addresses of ports, by port.
@@ -148,12 +160,17 @@ pub async fn subnets<S: AsRef<str>>(tx: &mut Tx, column: &str, values: &[S]) -> 
     if values.is_empty() {
         return Ok(Vec::new());
     }
+    let ask = subnets_ask(column, values);
+    Ok(tx.all_of_page(ask.sql.into_owned(), ask.params).await?.iter().map(subnet).collect())
+}
+
+/// What [`subnets`] asks.
+pub fn subnets_ask<S: AsRef<str>>(column: &str, values: &[S]) -> Ask {
     let sql = format!(
         "SELECT id, network_id, project_id, cidr, gateway_ip, ip_version, ipv6_ra_mode, ipv6_address_mode FROM subnets WHERE {column} IN ({}) ORDER BY standard_attr_id",
         marks(values.len())
     );
-    let params: Vec<Val> = values.iter().map(|value| Val::from(value.as_ref())).collect();
-    Ok(tx.all(&sql, &params).await?.iter().map(subnet).collect())
+    Ask { sql: sql.into(), params: values.iter().map(|value| Val::from(value.as_ref())).collect() }
 }
 
 fn subnet(row: &Row) -> SubnetRow {
