@@ -41,7 +41,7 @@ impl Changes {
 impl std::fmt::Display for Changes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let least = if self.more { "at least " } else { "" };
-        write!(f, "{least}{}: {} added, {} deleted", self.count(), self.added, self.deleted)
+        write!(f, "{least}{} added, {} deleted", self.added, self.deleted)
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
                    NXST_FLOW_MONITOR reply (xid=0x0):\n event=ADDED table=82 cookie=0x1 in_port=1\n \
                    event=MODIFIED table=82 cookie=0x1 in_port=2\n event=DELETED reason=delete table=82 in_port=3\n";
         assert_eq!(count(log), Changes { added: 2, deleted: 1, more: false });
-        assert_eq!(count(log).to_string(), "3: 2 added, 1 deleted");
+        assert_eq!(count(log).to_string(), "2 added, 1 deleted");
         assert!(count("NXT_FLOW_MONITOR_PAUSED (xid=0x0):").more);
     }
 }

@@ -57,6 +57,7 @@ struct Side {
     switch: Duration,
     flows: usize,
     rule: (Changes, f64),
+    member: (Changes, f64),
 }
 
 /// A port and its device.
@@ -77,6 +78,8 @@ struct Bench {
     target: Target,
     places: Vec<Place>,
     group: String,
+    /// One of the ports' networks.
+    network: String,
 }
 
 /// Measures; needs root, the services' programs and Neutron's own of 29.
@@ -122,15 +125,19 @@ fn compare(table: &mut Table, ours: &Side, python: &Side) {
     table.add("  memory (PSS) when they are wired", memory(ours), "< 20 MiB", &memory(python));
     let highest = |side: &Side| format!("{:.1} MiB", side.settled.highest_mib);
     table.add("  most resident memory on the way", highest(ours), "", &highest(python));
-    let rule = |side: &Side| side.rule.0.to_string();
+    let changed = |(changes, took): (Changes, f64)| format!("{changes}, the last after {took:.2} s");
     table.add(
-        format!("a rule more in the group of these {count}: flows changed"),
-        rule(ours),
+        format!("a rule more in the group of these {count}: flows that change"),
+        changed(ours.rule),
         &format!("{}", 2 * count),
-        &rule(python),
+        &changed(python.rule),
     );
-    let took = |side: &Side| format!("{:.2} s", side.rule.1);
-    table.add("  from the request to the last of them", took(ours), "", &took(python));
+    table.add(
+        "a member more in that group, elsewhere: flows that change",
+        changed(ours.member),
+        &format!("{}", 2 * NETWORKS),
+        &changed(python.member),
+    );
 }
 
 impl Bench {
@@ -152,7 +159,7 @@ impl Bench {
         line.extend(quotas.iter().map(String::as_str));
         site.neutron(&line)?;
         let group = default_group(&site, &project)?;
-        let mut bench = Bench { site, target, places: Vec::new(), group };
+        let mut bench = Bench { site, target, places: Vec::new(), group, network: String::new() };
         bench.prepare()?;
         Ok(bench)
     }
@@ -174,6 +181,7 @@ impl Bench {
             let subnet = json!({"subnet": {"network_id": network, "cidr": format!("10.{}.0.0/16", 60 + n),
                 "ip_version": 4, "enable_dhcp": false}});
             self.post("/subnets", &subnet)?;
+            self.network.clone_from(&network);
             let port = json!({"network_id": network, "device_owner": "compute:nova"});
             let made = self.post("/ports", &json!({"ports": vec![port; PORTS_PER_NETWORK]}))?;
             for port in made["ports"].as_array().into_iter().flatten() {
@@ -288,18 +296,36 @@ impl Bench {
         let settled = used(&program)?;
         let flows = host.sh("ovs-ofctl -O OpenFlow14 dump-flows br-int").map_err(words)?;
         let flows = flows.lines().filter(|line| line.contains("cookie=")).count();
-        let rule = self.rule()?;
+        let (rule, member) = (self.rule()?, self.member()?);
         host.end_daemon(&name, "KILL").map_err(words)?;
-        Ok(Side { wired, usage, settled, switch, flows, rule })
+        Ok(Side { wired, usage, settled, switch, flows, rule, member })
     }
 
-    /// Adds a rule to the ports' group: which flows change, and until when. Takes it away again.
+    /// Adds a rule to the ports' group, and takes it away again.
     fn rule(&self) -> Result<(Changes, f64), String> {
+        self.changed(|| {
+            let rule = json!({"security_group_rule": {"security_group_id": self.group, "direction": "ingress",
+                "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 80, "port_range_max": 80}});
+            let made = self.post("/security-group-rules", &rule)?;
+            let id = made["security_group_rule"]["id"].as_str().unwrap_or_default();
+            Ok(format!("/security-group-rules/{id}"))
+        })
+    }
+
+    /// Makes a port of the group that is nowhere, so that its address is one of the group's only.
+    fn member(&self) -> Result<(Changes, f64), String> {
+        self.changed(|| {
+            let port = json!({"port": {"network_id": self.network, "security_groups": [self.group]}});
+            let made = self.post("/ports", &port)?;
+            Ok(format!("/ports/{}", made["port"]["id"].as_str().unwrap_or_default()))
+        })
+    }
+
+    /// Makes something, whose path is returned: which flows change for it, and until when. Deletes it again.
+    fn changed(&self, make: impl FnOnce() -> Result<String, String>) -> Result<(Changes, f64), String> {
         let watch = FlowWatch::start(self.host(), "br-int")?;
         let begin = Instant::now();
-        let rule = json!({"security_group_rule": {"security_group_id": self.group, "direction": "ingress",
-            "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 80, "port_range_max": 80}});
-        let made = self.post("/security-group-rules", &rule)?;
+        let path = make()?;
         let (mut seen, mut last) = (0, None);
         loop {
             std::thread::sleep(LOOK);
@@ -312,14 +338,16 @@ impl Bench {
                 break;
             }
         }
-        let last = last.ok_or("no flow changes for a rule")?;
+        let last = last.ok_or("no flow changes")?;
         let changes = watch.changes()?;
-        let id = made["security_group_rule"]["id"].as_str().unwrap_or_default();
-        let path = format!("/security-group-rules/{id}");
         self.target.ask(&self.site.controller, "DELETE", &path, None)?;
         // Nothing is left of it when the next one begins.
+        let mut before = changes;
         within(WIRED_MAX, || {
-            if watch.changes()? == changes { Err("the rule's flows stay".into()) } else { Ok(()) }
+            std::thread::sleep(QUIET);
+            let now = watch.changes()?;
+            let still = now == changes || std::mem::replace(&mut before, now) != now;
+            if still { Err("flows still change".to_owned()) } else { Ok(()) }
         })?;
         Ok((changes, last.as_secs_f64()))
     }
