@@ -69,7 +69,9 @@ fn main() -> ExitCode {
         ["bench-inside", what, dir] => bench_inside(what, dir),
         ["bench", "--against-python", rest @ ..] => against(rest.contains(&"--quick")),
         ["bench", "--two-hosts"] => in_hosts(lab::bench::two_hosts::run),
-        ["bench", "--ovs-agent"] => in_hosts(lab::bench::switch_agent::run),
+        ["bench", "--ovs-agent", rest @ ..] => {
+            in_hosts(|| lab::bench::switch_agent::run(rest.contains(&"--quick")))
+        }
         ["bench", rest @ ..] => bench(rest.contains(&"--quick")),
         _ => Err(std::io::Error::other(USAGE)),
     };

@@ -82,62 +82,55 @@ struct Bench {
     network: String,
 }
 
-/// Measures; needs root, the services' programs and Neutron's own of 29.
+/// Measures, when it has to be `quick` only ours; needs root, the services' programs and Neutron's own of 29.
 ///
 /// # Errors
 /// The cloud does not start, or something is not wired.
-pub fn run() -> io::Result<Table> {
+pub fn run(quick: bool) -> io::Result<Table> {
     let mut table = Table::new(process::machine()?);
     let done = Bench::new().and_then(|bench| {
         let told = |why: String| format!("{why}\n{}", bench.site.logs(12));
         let theirs = AGENTS.iter().find(|agent| agent.switches() && agent.on == COMPUTE);
         let theirs = theirs.ok_or("Python has no agent for this host")?;
         let ours = bench.measure(&Whose::Ours).map_err(told)?;
-        let python = bench.measure(&Whose::Python(theirs)).map_err(|why| {
-            let log = bench.site.compute.daemon_log(&theirs.python(), 20);
-            format!("{}\n{log}", told(why))
-        })?;
-        compare(&mut table, &ours, &python);
+        let python = || {
+            bench.measure(&Whose::Python(theirs)).map_err(|why| {
+                let log = bench.site.compute.daemon_log(&theirs.python(), 20);
+                format!("{}\n{log}", told(why))
+            })
+        };
+        let python = if quick { None } else { Some(python()?) };
+        compare(&mut table, &ours, python.as_ref());
         Ok(())
     });
     done.map_err(io::Error::other)?;
     Ok(table)
 }
 
-fn compare(table: &mut Table, ours: &Side, python: &Side) {
+fn compare(table: &mut Table, ours: &Side, python: Option<&Side>) {
     let count = NETWORKS * PORTS_PER_NETWORK;
-    table.add(
-        format!("{count} ports on {NETWORKS} networks, from the agent's start until all are ACTIVE"),
-        format!("{:.2} s: {:.0} times as fast", ours.wired, python.wired / ours.wired),
-        "10 times",
-        &format!("{:.1} s", python.wired),
-    );
-    let cpu = |side: &Side| side.usage.cpu.as_secs_f64();
-    table.add("  the agent's CPU", format!("{:.2} s", cpu(ours)), "", &format!("{:.1} s", cpu(python)));
-    let switch = |side: &Side| format!("{:.1} s", side.switch.as_secs_f64());
-    table.add("  ovs-vswitchd's CPU meanwhile", switch(ours), "", &switch(python));
-    let flows = |side: &Side| side.flows.to_string();
-    table.add("  flows of the integration bridge for them", flows(ours), "", &flows(python));
-    let memory = |side: &Side| {
-        let Usage { count, pss_mib, .. } = side.settled;
-        format!("{pss_mib:.1} MiB, {count} processes")
+    let mut line = |what: &str, aim: &str, figure: &dyn Fn(&Side) -> String| {
+        table.add(what, figure(ours), aim, &python.map(figure).unwrap_or_default());
     };
-    table.add("  memory (PSS) when they are wired", memory(ours), "< 20 MiB", &memory(python));
-    let highest = |side: &Side| format!("{:.1} MiB", side.settled.highest_mib);
-    table.add("  most resident memory on the way", highest(ours), "", &highest(python));
+    let what = format!("{count} ports on {NETWORKS} networks, from the agent's start until all are ACTIVE");
+    line(&what, "", &|side| format!("{:.2} s", side.wired));
+    line("  the agent's CPU", "", &|side| format!("{:.2} s", side.usage.cpu.as_secs_f64()));
+    line("  ovs-vswitchd's CPU meanwhile", "", &|side| format!("{:.2} s", side.switch.as_secs_f64()));
+    line("  flows of the integration bridge for them", "", &|side| side.flows.to_string());
+    line("  memory (PSS) when they are wired", "< 20 MiB", &|side| {
+        let Usage { count, pss_mib, .. } = side.settled;
+        format!("{pss_mib:.1} MiB in {count}")
+    });
+    line("  most resident memory on the way", "", &|side| format!("{:.1} MiB", side.settled.highest_mib));
     let changed = |(changes, took): (Changes, f64)| format!("{changes}, the last after {took:.2} s");
-    table.add(
-        format!("a rule more in the group of these {count}: flows that change"),
-        changed(ours.rule),
-        &format!("{}", 2 * count),
-        &changed(python.rule),
-    );
-    table.add(
-        "a member more in that group, elsewhere: flows that change",
-        changed(ours.member),
-        &format!("{}", 2 * NETWORKS),
-        &changed(python.member),
-    );
+    let what = format!("a rule more in the group of these {count}: flows that change");
+    line(&what, &format!("{}", 2 * count), &|side| changed(side.rule));
+    let what = "a member more in that group, elsewhere: flows that change";
+    line(what, &format!("{}", 2 * NETWORKS), &|side| changed(side.member));
+    if let Some(python) = python {
+        let times = format!("{:.0} times as fast", python.wired / ours.wired);
+        table.add(format!("these {count} ports, ours beside Python's"), times, "10 times", "");
+    }
 }
 
 impl Bench {
