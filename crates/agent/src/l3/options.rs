@@ -23,7 +23,8 @@ oslo::options! {
         external_ingress_mark: String = "0x2".into();
         /// Whether routers without a gateway are served.
         handle_internal_only_routers: bool = true;
-        /// The only external network this agent serves; empty for all.
+        /// The only external network this agent serves; empty for all, or with external_network_bridge for the only one
+        /// there is.
         gateway_external_network_id: String = String::new();
         /// The bridge of Open vSwitch for gateway ports; empty: they are plugged in like all others, and the network's
         /// physical_network says where it leads.

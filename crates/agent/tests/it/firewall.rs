@@ -291,9 +291,6 @@ async fn what_is_a_lie(site: &mut Site) {
     }
     site.ports.clear();
     site.tell().await;
-    for (_, lie) in lies() {
-        site.no(1, 2, &lie);
-    }
     // With an address pair it may.
     let pairs = json!([{"mac_address": mac(1), "ip_address": "10.1.0.64/26"},
         {"mac_address": mac(77), "ip_address": "fd00::77"}]);
