@@ -4,6 +4,7 @@ use crate::attr::Fill;
 use crate::db::{Row, Stop, Tx};
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::resources::rbac;
 use crate::resources::rows::{by_first, fill, of_page, texts};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -24,14 +25,7 @@ pub(super) fn subnets<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Fill
 }
 
 pub(super) fn shared<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
-    Box::pin(async move {
-        let sql = "SELECT object_id, target_project FROM networkrbacs WHERE action = 'access_as_shared' AND object_id";
-        let rows = by_first(of_page(tx, sql, page, "").await?);
-        let me = rq.ctx.project_id.as_deref();
-        let mine = |row: &Row| row.text(1) == "*" || Some(row.text(1).as_str()) == me;
-        fill(page, "shared", &rows, |_, own| Cell::Bool(own.iter().any(mine)));
-        Ok(())
-    })
+    Box::pin(rbac::fill_shared(rq, tx, page, "networkrbacs"))
 }
 
 pub(super) fn external<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {

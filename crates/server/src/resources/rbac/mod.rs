@@ -5,13 +5,13 @@ pub mod policy;
 
 use crate::attr::Condition;
 use crate::convert;
-use crate::db::{Stop, Tx, Val, marks};
+use crate::db::{Row, Stop, Tx};
 use crate::fault::Fault;
 use crate::py;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::resources::rows::{by_first, fill, of_page};
 use serde_json::json;
-use std::collections::HashSet;
 
 /// Lets one project (or every one, `*`) see and use an object.
 pub const ACCESS_SHARED: &str = "access_as_shared";
@@ -47,25 +47,19 @@ pub fn filter_shared(shared: Condition, values: &[String]) -> Result<Condition, 
     }
 }
 
-/// Ids in one `IN (…)`.
-const OBJECTS_PER_STATEMENT_MAX: usize = 500;
-
 /// Sets `shared` in all rows of a page: whether each is shared with everybody or with the asking project.
 pub async fn fill_shared(rq: Rq<'_>, tx: &mut Tx, page: &mut Page, rbacs: &str) -> Result<(), Stop> {
-    let ids: Vec<String> = page.column("id").into_iter().map(str::to_string).collect();
-    let mut shared = HashSet::new();
-    for ids in ids.chunks(OBJECTS_PER_STATEMENT_MAX) {
-        let sql = format!(
-            "SELECT object_id FROM {rbacs} WHERE action = ? AND target_project IN ('*', ?) AND object_id IN ({})",
-            marks(ids.len())
-        );
-        let own = rq.ctx.project_id.as_deref().unwrap_or("*");
-        let mut params: Vec<Val> = vec![ACCESS_SHARED.into(), own.into()];
-        params.extend(ids.iter().map(Val::from));
-        shared.extend(tx.all(&sql, &params).await?.iter().map(|row| row.text(0)));
-    }
-    for (row, id) in ids.iter().enumerate() {
-        page.set(row, "shared", Cell::Bool(shared.contains(id)));
-    }
+    let sql = format!(
+        "SELECT object_id, target_project FROM {rbacs} WHERE action = '{ACCESS_SHARED}' AND object_id"
+    );
+    fill_shared_by(rq, tx, page, &sql).await
+}
+
+/// The same by a statement that ends before `IN (ids)` and answers with an id and a project that it is shared with.
+pub async fn fill_shared_by(rq: Rq<'_>, tx: &mut Tx, page: &mut Page, sql: &str) -> Result<(), Stop> {
+    let rows = by_first(of_page(tx, sql, page, "").await?);
+    let me = rq.ctx.project_id.as_deref();
+    let mine = |row: &Row| row.str(1) == "*" || Some(row.str(1)) == me;
+    fill(page, "shared", &rows, |_, own| Cell::Bool(own.iter().any(mine)));
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::attr::Fill;
 use crate::db::{Row, Stop, Tx};
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::resources::rbac;
 use crate::resources::rows::{by_first, fill, of_page, texts};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -61,14 +62,8 @@ pub(super) fn service_types<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -
 }
 
 pub(super) fn shared<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {
-    Box::pin(async move {
-        let sql = "SELECT s.id, r.target_project FROM subnets AS s JOIN networkrbacs AS r ON r.object_id = s.network_id WHERE r.action = 'access_as_shared' AND s.id";
-        let rows = by_first(of_page(tx, sql, page, "").await?);
-        let me = rq.ctx.project_id.as_deref();
-        let mine = |row: &Row| row.text(1) == "*" || Some(row.text(1).as_str()) == me;
-        fill(page, "shared", &rows, |_, own| Cell::Bool(own.iter().any(mine)));
-        Ok(())
-    })
+    let sql = "SELECT s.id, r.target_project FROM subnets AS s JOIN networkrbacs AS r ON r.object_id = s.network_id WHERE r.action = 'access_as_shared' AND s.id";
+    Box::pin(rbac::fill_shared_by(rq, tx, page, sql))
 }
 
 pub(super) fn external<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Filled<'a> {

@@ -1,9 +1,10 @@
 //! What subnet pools show beside their own row.
 
 use crate::attr::Fill;
-use crate::db::{Row, Stop, Tx};
+use crate::db::{Stop, Tx};
 use crate::record::{Cell, Page};
 use crate::request::Rq;
+use crate::resources::rbac;
 use crate::resources::rows::{by_first, fill, of_page, texts};
 use futures_util::future::BoxFuture;
 
@@ -28,16 +29,7 @@ pub(super) fn prefixes<'a>(rq: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> Fi
                 }
             }
         }
-        shared(rq, tx, page).await
+        // Shared with everybody is a column too, which sorts; shared with the caller is not.
+        rbac::fill_shared(rq, tx, page, "subnetpoolrbacs").await
     })
-}
-
-/// Shared with everybody is a column too, which sorts; shared with the caller is not.
-async fn shared(rq: Rq<'_>, tx: &mut Tx, page: &mut Page) -> Result<(), Stop> {
-    let sql = "SELECT object_id, target_project FROM subnetpoolrbacs WHERE action = 'access_as_shared' AND object_id";
-    let rows = by_first(of_page(tx, sql, page, "").await?);
-    let me = rq.ctx.project_id.as_deref();
-    let mine = |row: &Row| row.text(1) == "*" || Some(row.text(1).as_str()) == me;
-    fill(page, "shared", &rows, |_, own| Cell::Bool(own.iter().any(mine)));
-    Ok(())
 }
