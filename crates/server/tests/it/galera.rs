@@ -164,15 +164,18 @@ async fn a_node_that_dies_is_a_503_until_it_is_back() {
     let before = staying.make("p", "ports", port.clone()).await;
     let mut acknowledged = vec![text(&before, "/id").to_string()];
 
-    let load: Vec<_> = (0..3).map(|_| tokio::spawn(until_refused(dying.clone(), network.clone()))).collect();
+    let load = || -> Vec<_> {
+        (0..3).map(|_| tokio::spawn(until_refused(dying.clone(), network.clone()))).collect()
+    };
+    let asked = load();
     pair.cluster.kill(1);
     // The first node finds out that it is alone; what it is asked meanwhile waits and is done.
     for _ in 0..5 {
         let made = staying.make("p", "ports", port.clone()).await;
         acknowledged.push(text(&made, "/id").to_string());
     }
-    for load in load {
-        let (made, (status, answer)) = load.await.unwrap();
+    for asked in asked {
+        let (made, (status, answer)) = asked.await.unwrap();
         assert_eq!(status, 503, "{answer}");
         acknowledged.extend(made);
     }
@@ -183,7 +186,13 @@ async fn a_node_that_dies_is_a_503_until_it_is_back() {
     acknowledged.push(text(&dying.make("p", "ports", port.clone()).await, "/id").to_string());
 
     // Without the first node the second has no majority: it runs, and serves nothing.
+    let asked = load();
     pair.cluster.kill(0);
+    for asked in asked {
+        let (made, (status, answer)) = asked.await.unwrap();
+        assert_eq!(status, 503, "{answer}");
+        acknowledged.extend(made);
+    }
     for server in &pair.servers {
         let answer = server.ask("p", "POST", "ports", port.clone()).await;
         assert_eq!(answer.0, 503, "{}", answer.1);

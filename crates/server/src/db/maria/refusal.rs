@@ -28,6 +28,8 @@ fn refused(code: u16, message: String) -> Stop {
         {
             Stop::Retry(message)
         }
+        // A commit that went wrong on its way, as where the node loses the others: it may have been done.
+        1180 => Stop::Busy(message),
         // Galera's node is not (yet, any more) part of the cluster; the server is going down or was lost.
         1047 if message.contains("WSREP") => Stop::Lost(message),
         1053 | 1077 | 1079 | 1317 | 1927 | 2006 | 2013 | 1040 | 4031 => Stop::Lost(message),
@@ -59,6 +61,16 @@ mod tests {
                 1047,
                 "WSREP has not yet prepared node for application use",
                 Stop::Lost("WSREP has not yet prepared node for application use".into()),
+            ),
+            (
+                1180,
+                "Got error 149 \"Lock deadlock; Retry transaction\" during COMMIT",
+                Stop::Retry("Got error 149 \"Lock deadlock; Retry transaction\" during COMMIT".into()),
+            ),
+            (
+                1180,
+                "Got error 6 \"No such device or address\" during COMMIT",
+                Stop::Busy("Got error 6 \"No such device or address\" during COMMIT".into()),
             ),
             (1047, "Unknown command", Stop::Database("Unknown command (1047)".into())),
             (
