@@ -76,17 +76,22 @@ test: setup services check ## Everything that must pass: format, lints, licences
 	@. ./tools/env; cargo build --quiet --locked -p lab
 	@. ./tools/env; "$${CARGO_TARGET_DIR:-target}"/debug/lab with-services -- cargo test --workspace --locked --no-fail-fast
 
-test-kernel: setup ## The agents' tests on Debian's kernel in qemu: Open vSwitch's datapath, 802.1Q, zones of connection tracking
+test-kernel: setup ## The agents' tests on Debian's kernels, in user-mode-linux and qemu: Open vSwitch's datapath, 802.1Q, zones of connection tracking
 	@. ./tools/env; cargo build --quiet --locked -p lab
+	@. ./tools/env; cargo test --locked -p agent --test uml
+	@. ./tools/env; target="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"; \
+	export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$$target/debug/lab in-uml --"; \
+	LAB_FIREWALL=noop cargo test --locked -p agent --test kernel -- --color never --test-threads 1 && \
+	LAB_DATAPATH=system cargo test --locked -p agent --test it -- --color never --test-threads 1 ovs:: direct::frames
 	@. ./tools/env; target="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"; \
 	export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$$target/debug/lab in-kernel --"; \
 	cargo test --locked -p agent --test kernel -- --color never --test-threads 1 && \
-	LAB_DATAPATH=system cargo test --locked -p agent --test it -- --color never --test-threads 1 ovs:: firewall::
+	LAB_DATAPATH=system cargo test --locked -p agent --test it -- --color never --test-threads 1 ovs:: firewall:: direct::
 
 check: setup deny ## Format, lints, licences
 	@. ./tools/env; cargo fmt --all --check
 	@. ./tools/env; cargo clippy --workspace --all-targets --locked -- -D warnings
-	@. ./tools/env; cargo clippy --package agent --test kernel --locked -- -D warnings
+	@. ./tools/env; cargo clippy --package agent --test kernel --test uml --locked -- -D warnings
 
 deny: setup ## Licences, bans and sources of the dependencies
 	@. ./tools/env; ./tools/cargo-deny $(CARGO_DENY_VERSION) $(TOOLS)

@@ -1,6 +1,7 @@
 //! `lab in-kernel -- COMMAND...`: a command on a kernel that has what this machine's may lack (802.1Q, GRE, Open
-//! vSwitch's datapath, zones of connection tracking): Debian's cloud kernel under qemu's software emulation, with the
-//! machine's own files below a layer in memory, so that all can be read and nothing is changed.
+//! vSwitch's datapath, zones of connection tracking): Debian's cloud kernel under qemu, with the machine's own files
+//! below a layer in memory, so that all can be read and nothing is changed. KVM runs it where the processor can,
+//! else qemu's emulation.
 
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ const MODULES: [&str; 4] = ["virtio_pci", "virtio_net", "virtiofs", "overlay"];
 /// How long the server of files may take to listen.
 const FILES_MAX: Duration = Duration::from_secs(20);
 /// Memory of the guest, MiB: what the command writes is in it, too.
-const MEMORY_MIB: u32 = 2048;
+pub(crate) const MEMORY_MIB: u32 = 2048;
 
 /// Mounts the root and goes there; `guest` on the kernel's command line names the folder that is shared for writing.
 const INIT: &str = r#"#!/bin/busybox sh
@@ -76,19 +77,34 @@ const LOADED: &str =
 /// # Errors
 /// The guest cannot be started, or ends before the command does.
 pub fn run(command: &[&str]) -> Result<ExitCode> {
-    // Tests run in folders of their own.
-    let cache = project().join(CACHE);
-    let kernel = initramfs::kernel(&cache).map_err(Error::other)?;
-    let folder = cache.canonicalize()?.join(format!("guest-{}", std::process::id()));
+    let kernel = initramfs::kernel(&cache()).map_err(Error::other)?;
+    in_guest(command, |folder| {
+        let initramfs = initramfs::archive(&kernel, &MODULES, INIT).map_err(Error::other)?.end();
+        std::fs::write(folder.join("initramfs"), initramfs)?;
+        let mut files = files(folder)?;
+        let ended = qemu(&kernel, folder).status();
+        // It ends by itself with the guest; it may be slower than we are.
+        let _ = files.kill();
+        files.wait()?;
+        ended.map(drop)
+    })
+}
+
+/// Where what was downloaded is kept. Tests run in folders of their own.
+pub(crate) fn cache() -> PathBuf {
+    project().join(CACHE)
+}
+
+/// Writes what the guest is to do into a folder that it shares, has it run, and says how the command ended.
+pub(crate) fn in_guest(command: &[&str], run: impl FnOnce(&Path) -> Result<()>) -> Result<ExitCode> {
+    let folder = cache().canonicalize()?.join(format!("guest-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let done = in_guest(&kernel, &folder, command);
+    let done = tell(&folder, command).and_then(|()| run(&folder)).and_then(|()| outcome(&folder));
     std::fs::remove_dir_all(&folder)?;
     done
 }
 
-fn in_guest(kernel: &Kernel, folder: &Path, command: &[&str]) -> Result<ExitCode> {
-    let initramfs = initramfs::archive(kernel, &MODULES, INIT).map_err(Error::other)?.end();
-    std::fs::write(folder.join("initramfs"), initramfs)?;
+fn tell(folder: &Path, command: &[&str]) -> Result<()> {
     std::fs::write(folder.join("command"), script(command))?;
     let here = std::env::current_dir()?;
     let known = format!(
@@ -96,13 +112,10 @@ fn in_guest(kernel: &Kernel, folder: &Path, command: &[&str]) -> Result<ExitCode
         quoted(&folder.display().to_string()),
         quoted(&here.display().to_string())
     );
-    std::fs::write(folder.join("go"), known + GO)?;
-    let mut files = files(folder)?;
-    let ended = qemu(kernel, folder).status();
-    // It ends by itself with the guest; it may be slower than we are.
-    let _ = files.kill();
-    files.wait()?;
-    ended?;
+    std::fs::write(folder.join("go"), known + GO)
+}
+
+fn outcome(folder: &Path) -> Result<ExitCode> {
     let outcome = std::fs::read_to_string(folder.join("outcome"));
     let outcome = outcome.map_err(|_| Error::other("the guest ended before the command did"))?;
     Ok(ExitCode::from(outcome.trim().parse::<u8>().unwrap_or(1)))
@@ -138,21 +151,23 @@ fn files(folder: &Path) -> Result<Child> {
     Ok(child)
 }
 
+/// How the guest's processor is made. A machine may have /dev/kvm on a processor that cannot run other kernels as they
+/// are (a virtual one): there it would take minutes to boot.
+fn processor(flags: &str) -> &'static [&'static str] {
+    if flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm") {
+        &["-accel", "kvm", "-accel", "tcg,thread=multi", "-cpu", "max"]
+    } else {
+        &["-accel", "tcg,thread=multi", "-cpu", "qemu64"]
+    }
+}
+
 fn qemu(kernel: &Kernel, folder: &Path) -> Command {
+    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let mut qemu = Command::new("setpriv");
     let modules: PathBuf = kernel.tree.join("lib/modules").join(&kernel.version);
-    qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-M", "pc"])
-        .args([
-            "-cpu",
-            "qemu64",
-            "-smp",
-            "2",
-            "-m",
-            &format!("{MEMORY_MIB}M"),
-            "-nodefaults",
-            "-display",
-            "none",
-        ])
+    qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-M", "pc"])
+        .args(processor(&flags))
+        .args(["-smp", "2", "-m", &format!("{MEMORY_MIB}M"), "-nodefaults", "-display", "none"])
         .args(["-no-reboot", "-serial", "stdio", "-numa", "node,memdev=memory"])
         .args(["-object", &format!("memory-backend-memfd,id=memory,size={MEMORY_MIB}M,share=on")])
         .args(["-chardev", &format!("socket,id=files,path={}", folder.join("files").display())])
@@ -169,4 +184,21 @@ fn qemu(kernel: &Kernel, folder: &Path) -> Command {
         ))
         .stdin(Stdio::null());
     qemu
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kvm_is_for_processors_that_have_it() {
+        for (flags, accelerator) in [
+            ("flags\t\t: fpu vme vmx smx\nflags\t\t: fpu vme vmx smx", "kvm"),
+            ("flags : fpu svm", "kvm"),
+            ("flags : fpu hypervisor svm_lock novmx", "tcg,thread=multi"),
+            ("", "tcg,thread=multi"),
+        ] {
+            assert_eq!(processor(flags)[1], accelerator, "{flags}");
+        }
+    }
 }

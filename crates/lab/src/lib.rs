@@ -28,6 +28,7 @@ pub mod standing;
 pub mod switch;
 pub mod tempest;
 pub mod tools;
+pub mod uml;
 pub mod underlay;
 pub mod users;
 pub mod vm;

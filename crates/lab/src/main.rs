@@ -17,6 +17,7 @@ const USAGE: &str =
        lab services up|down|env
        lab with-services -- COMMAND...
        lab in-kernel -- COMMAND...
+       lab in-uml -- COMMAND...
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             return lab::services::command::with(command).unwrap_or_else(failed);
         }
         ["in-kernel", "--", command @ ..] => return lab::guest::run(command).unwrap_or_else(failed),
+        ["in-uml", "--", command @ ..] => return lab::uml::run(None, command).unwrap_or_else(failed),
         ["demo"] => demo(),
         ["run"] => lab::standing::run(lab::standing::API).and_then(|text| say(&text)),
         ["run", listen] => lab::standing::run(listen).and_then(|text| say(&text)),
