@@ -15,7 +15,7 @@ use crate::request::Rq;
 use serde_json::Value;
 
 pub use habits::Habits;
-pub use list::{ROWS_BY_ID_MAX, ROWS_PER_STATEMENT_MAX, among, list};
+pub use list::{ROWS_PER_STATEMENT_MAX, among, list};
 pub use plan::{Plan, zulu};
 
 /// Which rows, in which order, and which attributes of them.

@@ -8,7 +8,7 @@ use crate::extension::{Extension, NOTHING, On};
 use crate::fault::Fault;
 use crate::record::{Cell, Page};
 use crate::request::Rq;
-use crate::store::{ROWS_BY_ID_MAX, ROWS_PER_STATEMENT_MAX};
+use crate::store::ROWS_PER_STATEMENT_MAX;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ fn fill<'a>(_: Rq<'a>, tx: &'a mut Tx, page: &'a mut Page) -> BoxFuture<'a, Resu
         let mut rows = Vec::new();
         if let Some(own) = &page.query {
             rows = tx.all_of_page(sql(&own.column("standard_attr_id")), own.params.clone()).await?;
-        } else if keys.len() <= ROWS_BY_ID_MAX {
+        } else if keys.len() <= ROWS_PER_STATEMENT_MAX {
             let params: Vec<Val> = keys.iter().map(|key| Val::Int(*key)).collect();
             rows = tx.all_of_page(sql(&marks(keys.len())), params).await?;
         } else {

@@ -6,7 +6,7 @@ use crate::convert;
 use crate::db::{Row, Stop, Tx, Val, marks};
 use crate::fault::Fault;
 use crate::record::{Cell, Page};
-use crate::store::{ROWS_BY_ID_MAX, ROWS_PER_STATEMENT_MAX};
+use crate::store::ROWS_PER_STATEMENT_MAX;
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -29,7 +29,7 @@ pub async fn of_page(tx: &mut Tx, head: &str, page: &Page, tail: &str) -> Result
         }
         None => {
             let ids = ids(page);
-            if ids.is_empty() || ids.len() > ROWS_BY_ID_MAX {
+            if ids.is_empty() || ids.len() > ROWS_PER_STATEMENT_MAX {
                 return among(tx, head, &ids, tail).await;
             }
             tx.all_of_page(format!("{head} IN ({}) {tail}", marks(ids.len())), params(&ids)).await

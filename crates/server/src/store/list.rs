@@ -51,7 +51,7 @@ pub async fn list(rq: Rq<'_>, tx: &mut Tx, resource: &Resource, query: &Query) -
 }
 
 /// Rows whose children are asked for by the rows' ids; of more, it may cost less to ask by the query that found them.
-pub const ROWS_BY_ID_MAX: usize = 64;
+const ROWS_BY_ID_MAX: usize = 64;
 
 /// The part of a table that a query has to yield for that: reading the whole table once per kind of child must not cost
 /// more than naming the rows.
@@ -101,7 +101,7 @@ pub(super) async fn fill_ahead(
     fills: &[Fill],
     with: Option<Ask>,
 ) -> Result<Vec<Ask>, Stop> {
-    let few = page.rows.len() <= ROWS_BY_ID_MAX;
+    let few = page.rows.len() <= ROWS_PER_STATEMENT_MAX;
     let many = fills.len() + usize::from(with.is_some()) > 1;
     if !tx.travels() || !many || (!few && page.query.is_none()) {
         return Ok(Vec::new());

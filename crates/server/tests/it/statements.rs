@@ -170,10 +170,15 @@ async fn what_ports_wait_for_on_mariadb() {
     // What was a long list is one the next time too.
     let many = json!({"ports": vec![json!({"network_id": net}); 50]});
     c.served.ask("p", "POST", "ports", many).await;
-    for name in ["list of 103", "list of 103 again", "list of 103 for the third time"] {
+    for (name, path, count) in [
+        ("list of 103", "ports", 103),
+        ("list of 103 again", "ports", 103),
+        ("list of 103 for the third time", "ports", 103),
+        ("page of 100", "ports?limit=100", 100),
+    ] {
         let before = c.served.app.db.round_trips();
-        let (_, answer) = c.served.ask("p", "GET", "ports", Value::Null).await;
-        assert_eq!(answer["ports"].as_array().map(Vec::len), Some(103));
+        let (_, answer) = c.served.ask("p", "GET", path, Value::Null).await;
+        assert_eq!(answer["ports"].as_array().map(Vec::len), Some(count));
         told += &format!("{name}: {}\n", c.served.app.db.round_trips() - before);
     }
     expect_test::expect![[r#"
@@ -192,6 +197,7 @@ async fn what_ports_wait_for_on_mariadb() {
         list of 103: 3
         list of 103 again: 1
         list of 103 for the third time: 1
+        page of 100: 2
     "#]]
     .assert_eq(&told);
 }
