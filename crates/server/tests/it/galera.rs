@@ -131,6 +131,56 @@ async fn what_may_exist_once_exists_once() {
     assert_eq!(pair.made("p", "subnets", subnet, 409).await, 4, "a pool of four");
 }
 
+/// Requests of different kinds that concern the same rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_together_stays_together() {
+    let pair = Pair::start("rows").await;
+    let [one, other] = pair.servers.clone();
+    for _ in 0..8 {
+        // A network is deleted while ports are made on it: they go with it, or it stays.
+        let network = pair.network_with("10.3.0.0/24").await;
+        let path = format!("networks/{network}");
+        let gone = tokio::spawn({
+            let one = one.clone();
+            async move { one.ask("p", "DELETE", &path, Value::Null).await }
+        });
+        let port = json!({"port": {"network_id": network}});
+        let (status, answer) = other.ask("p", "POST", "ports", port).await;
+        let (deleted, why) = gone.await.unwrap();
+        assert!(
+            matches!((deleted, status), (204, 404) | (409, 201)),
+            "deleted: {deleted} {why}, made: {status} {answer}"
+        );
+    }
+    // A subnet becomes the interface of one router only.
+    let network = pair.network_with("10.4.0.0/24").await;
+    let subnets = one.list("p", &format!("subnets?network_id={network}")).await;
+    let mut asked = Vec::new();
+    for server in [&one, &other] {
+        let router = server.make("p", "routers", json!({"router": {}})).await;
+        let path = format!("routers/{}/add_router_interface", text(&router, "/id"));
+        let (server, body) = (server.clone(), json!({"subnet_id": subnets[0]["id"]}));
+        asked.push(tokio::spawn(async move { server.ask("p", "PUT", &path, body).await.0 }));
+    }
+    let mut answers: Vec<u16> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 409], "both routers cannot have the subnet's gateway");
+    // Changes to one row are not lost: its revision counts them.
+    let changes = (0..AT_ONCE).map(|number| {
+        let (server, path) = (pair.servers[number % 2].clone(), format!("networks/{network}"));
+        let body = json!({"network": {"description": number.to_string()}});
+        tokio::spawn(async move { server.ask("p", "PUT", &path, body).await })
+    });
+    let before = one.ask("p", "GET", &format!("networks/{network}"), Value::Null).await.1;
+    for done in join_all(changes).await {
+        let (status, answer) = done.unwrap();
+        assert_eq!(status, 200, "{answer}");
+    }
+    let after = other.ask("p", "GET", &format!("networks/{network}"), Value::Null).await.1;
+    let revision = |answer: &Value| answer["network"]["revision_number"].as_u64().unwrap();
+    assert_eq!(revision(&after) - revision(&before), AT_ONCE as u64);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_is_kept_on_both_nodes() {
     let pair = Pair::start("quota").await;
