@@ -5,7 +5,7 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::cloud::{CONTROLLER, INTERNET, Programs};
 use crate::daemon::Daemon;
@@ -86,6 +86,8 @@ pub struct Site {
     pub compute: Arc<Host>,
     /// All machines.
     hosts: Vec<Arc<Host>>,
+    /// The administrator's token, where commands share one.
+    token: OnceLock<String>,
     /// The host on the physical network that knows nothing of Neutron.
     pub outside: Host,
     /// What runs on the controller beside Neutron.
@@ -140,7 +142,18 @@ impl Site {
         let services = Services::start(controller.clone(), setup)?;
         services.endpoint("nova", "compute", shape.nova)?;
         let network = network.unwrap_or_else(|| controller.clone());
-        Ok(Site { programs, underlay, shape, controller, network, compute, hosts, outside, services })
+        Ok(Site {
+            programs,
+            underlay,
+            shape,
+            controller,
+            network,
+            compute,
+            hosts,
+            token: OnceLock::new(),
+            outside,
+            services,
+        })
     }
 
     /// The machines, each once.
@@ -153,6 +166,23 @@ impl Site {
         let mut all = openrc(user, user, user);
         all.retain(|(name, _)| name != "OS_REGION_NAME" || self.shape.region.is_some());
         all
+    }
+
+    /// From here on the administrator's commands share a token instead of asking Keystone for one each.
+    ///
+    /// # Errors
+    /// Keystone gives none.
+    pub fn share_token(&self) -> Result<(), String> {
+        let token = self.services.token("admin", self.shape.people.admin, "admin")?;
+        self.token.get_or_init(|| token);
+        Ok(())
+    }
+
+    /// Variables of the administrator's commands.
+    fn admin(&self) -> Vec<(String, String)> {
+        let Some(token) = self.token.get() else { return self.openrc("admin") };
+        let url = format!("http://{CONTROLLER}:9696");
+        [("OS_TOKEN", token.clone()), ("OS_URL", url)].map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
     /// Starts a machine's Open vSwitch, anew if it runs.
@@ -295,7 +325,7 @@ impl Users for Site {
         let quoted: Vec<String> =
             args.iter().map(|arg| format!("'{}'", arg.replace('\'', "'\\''"))).collect();
         let line = format!("neutron {}", quoted.join(" "));
-        self.type_line(&self.controller, &self.openrc("admin"), &line)
+        self.type_line(&self.controller, &self.admin(), &line)
     }
 
     fn host(&self, name: &str) -> &Host {

@@ -137,39 +137,57 @@ impl Tenant {
     }
 }
 
-/// Takes the section's steps.
-///
-/// # Errors
-/// One that the rest needs failed.
-pub fn run(site: &Site, report: &mut Report, carrier: Carrier, title: &str) -> Result<(), String> {
-    report.section(&format!("Tenants apart: {title}"));
-    let mut made = None;
-    report.step(
-        &format!("two tenants, {CIDR} each, on {} networks, an instance of each on both compute hosts, no port security", carrier.word()),
-        "each reaches its own",
-        || {
+/// Two tenants that know nothing of each other.
+pub struct Tenants {
+    red: Tenant,
+    blue: Tenant,
+}
+
+impl Tenants {
+    /// Opens a section with a network and two instances for each.
+    ///
+    /// # Errors
+    /// Something is refused, or they do not reach their own.
+    pub fn boot(site: &Site, report: &mut Report, carrier: Carrier, title: &str) -> Result<Self, String> {
+        report.section(&format!("Tenants apart: {title}"));
+        let mut made = None;
+        let tries = format!(
+            "two tenants, {CIDR} each, on {} networks, an instance of each on both compute hosts, no port security",
+            carrier.word()
+        );
+        report.step(&tries, "each reaches its own", || {
             let (red, blue) = (Tenant::boot(site, "red", carrier)?, Tenant::boot(site, "blue", carrier)?);
             let said = (red.near.ping("10.9.9.12")?, blue.near.ping("10.9.9.12")?);
-            made = Some((red, blue));
+            made = Some(Tenants { red, blue });
             Ok(format!("red: {}\nblue: {}", said.0, said.1))
-        },
-    );
-    let (red, blue) = made.ok_or("there are no two tenants")?;
-    let arrives = carrier.arrives();
-    let expects = "all of it that is no lie reaches red's other instance, nothing is on any of blue's devices, and no packet \
-                   between hosts carries it under blue's number";
-    report.step(
-        "red floods unicast, broadcast, multicast, forged and tagged frames; tcpdump on every host",
-        expects,
-        || flooded(site, carrier, (&red, &blue), &flood(&red, &blue), &arrives),
-    );
-    report.step("blue floods in turn", "the same the other way round", || {
-        let calls: Vec<String> = flood(&blue, &red).iter().map(|call| moved(call)).collect();
-        let arrives: Vec<u8> = arrives.iter().map(|mark| mark + SECOND_MIN).collect();
-        flooded(site, carrier, (&blue, &red), &calls, &arrives)
-    });
-    red.remove(site)?;
-    blue.remove(site)
+        });
+        made.ok_or_else(|| "there are no two tenants".to_owned())
+    }
+
+    /// Each sends whatever it can while all of the other's devices, on every host, are watched.
+    pub fn flood(&self, site: &Site, report: &mut Report, carrier: Carrier) {
+        let Tenants { red, blue } = self;
+        let arrives = carrier.arrives();
+        let tries =
+            "red floods unicast, broadcast, multicast, forged and tagged frames; tcpdump on every host";
+        let expects = "all of it that is no lie reaches red's other instance, nothing is on any of blue's devices, and no \
+                       packet between hosts carries it under blue's number";
+        report.step(tries, expects, || flooded(site, carrier, (red, blue), &flood(red, blue), &arrives));
+        report.step("blue floods in turn", "the same the other way round", || {
+            let calls: Vec<String> = flood(blue, red).iter().map(|call| moved(call)).collect();
+            let arrives: Vec<u8> = arrives.iter().map(|mark| mark + SECOND_MIN).collect();
+            flooded(site, carrier, (blue, red), &calls, &arrives)
+        });
+    }
+
+    /// Their end.
+    ///
+    /// # Errors
+    /// Neutron or a host refuses.
+    pub fn remove(self, site: &Site) -> Result<(), String> {
+        self.red.remove(site)?;
+        self.blue.remove(site)
+    }
 }
 
 /// A call with the second tenant's mark in place of the first's.

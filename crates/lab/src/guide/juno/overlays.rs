@@ -1,6 +1,6 @@
 //! The same instances over VXLAN, with and without l2population, on a VLAN of the provider's and on its untagged wire.
 
-use super::isolation::{self, Carrier};
+use super::isolation::{Carrier, Tenants};
 use super::settings::{self, L2, anew, server_anew};
 use crate::cloud::INTERNET;
 use crate::demo::reach::seen_outside;
@@ -40,17 +40,22 @@ pub fn run(site: &Site, report: &mut Report, project: &str) -> Result<(), String
     tunnels(site, report);
     learned(site, report, &pair);
     same_as_before(site, report, &pair)?;
-    isolation::run(site, report, Carrier::Vxlan { arp_responder: false }, "VXLAN without l2population")?;
+    let carrier = Carrier::Vxlan { arp_responder: false };
+    let tenants = Tenants::boot(site, report, carrier, "VXLAN, without l2population and with it")?;
+    tenants.flood(site, report, carrier);
     report.section("VXLAN with l2population");
     population(site, report)?;
     told(site, report, &pair);
     quiet(site, report, &pair);
     same_once_more(site, report, &pair);
-    isolation::run(site, report, Carrier::Vxlan { arp_responder: true }, "VXLAN with l2population")?;
+    tenants.flood(site, report, Carrier::Vxlan { arp_responder: true });
+    tenants.remove(site)?;
     pair.first.remove(site)?;
     pair.second.remove(site)?;
     provider_vlan(site, report)?;
-    isolation::run(site, report, Carrier::Vlan, "VLANs of the provider's")?;
+    let tenants = Tenants::boot(site, report, Carrier::Vlan, "VLANs of the provider's")?;
+    tenants.flood(site, report, Carrier::Vlan);
+    tenants.remove(site)?;
     provider_flat(site, report)
 }
 

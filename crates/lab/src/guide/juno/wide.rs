@@ -2,8 +2,9 @@
 //! tenants apart, each firewall, and other kinds of networks.
 
 use super::instances::tunnel;
+use super::isolation::{self, Tenants};
 use super::settings::{self, L2, anew, server_anew};
-use super::{agents, deploy_as, firewalls, isolation, overlays};
+use super::{agents, deploy_as, firewalls, overlays};
 use crate::cloud::Programs;
 use crate::guide::instances::{Tenancy, boot, out_and_in};
 use crate::guide::transcript::{Act, JUNO};
@@ -36,7 +37,9 @@ pub fn run(programs: &Programs, report: &mut Report) -> Result<(), String> {
     report.section("Two compute hosts");
     let mut made = None;
     report.step("the Juno guide, mended, on its machines and one more", "every step works", || {
-        made = Some(deploy_as(programs, &JUNO_WIDE)?);
+        let site = deploy_as(programs, &JUNO_WIDE)?;
+        site.share_token()?;
+        made = Some(site);
         Ok("they do".to_owned())
     });
     let site = made.ok_or("there is no cloud")?;
@@ -59,7 +62,10 @@ pub fn run(programs: &Programs, report: &mut Report) -> Result<(), String> {
     pair.first.remove(&site)?;
     pair.second.remove(&site)?;
     kinds(&site, report)?;
-    isolation::run(&site, report, isolation::Carrier::Gre, "GRE")?;
+    let carrier = isolation::Carrier::Gre;
+    let tenants = Tenants::boot(&site, report, carrier, "GRE")?;
+    tenants.flood(&site, report, carrier);
+    tenants.remove(&site)?;
     firewalls::run(&site, report)?;
     overlays::run(&site, report, &project)
 }
