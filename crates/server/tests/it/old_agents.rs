@@ -13,6 +13,7 @@ use oslo::context::Context;
 use rpc::Transport;
 use serde_json::{Map, Value, json};
 use server::request::Rq;
+use std::fs::File;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -37,12 +38,21 @@ impl Release {
     }
 }
 
-/// Queues of topics have the same names whatever their exchange: servers of two tests would share them.
+/// Queues of topics have the same names whatever their exchange: servers of two tests would share them. The program that
+/// runs itself on MariaDB takes turns with that one, too.
 static BROKER: Mutex<()> = Mutex::const_new(());
+
+/// The turn at the broker among programs, until the value goes.
+async fn turn() -> File {
+    let port = url().rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
+    let file = File::create(std::env::temp_dir().join(format!("neutron-it-broker-{port}"))).unwrap();
+    let wait = move || file.lock().map(|()| file).unwrap();
+    tokio::task::spawn_blocking(wait).await.unwrap()
+}
 
 /// A host with agents of a release, at a server's broker.
 struct Old {
-    _broker: MutexGuard<'static, ()>,
+    _broker: (MutexGuard<'static, ()>, File),
     release: Release,
     exchange: String,
     host: String,
@@ -58,7 +68,8 @@ fn name(stem: &str) -> String {
 
 /// A server at the broker, and a host with agents of a release.
 async fn cloud(release: Release) -> (Cloud, Old) {
-    let (broker, exchange) = (BROKER.lock().await, name("exchange"));
+    let broker = (BROKER.lock().await, turn().await);
+    let exchange = name("exchange");
     let text = format!("[DEFAULT]\ntransport_url = {}\ncontrol_exchange = {exchange}\n", url());
     let transport = Transport::from_config(&Config::parse("neutron.conf", &text)).unwrap();
     let mut status = transport.watch();
