@@ -1,8 +1,7 @@
 """Frames between two namespaces: python3 -c <kinds.py and this> FROM TO FRAME LAST
 
 FROM and TO are names of namespaces or files of theirs; FRAME and LAST are calls of what kinds.py has. Sends both by FROM's eth0, again and again
-where a switch may turn their order, and says whether FRAME comes out of TO's eth0 before LAST: "yes" or "no". Nothing waits for a frame that is
-to be lost.
+where a switch may turn their order, and says whether FRAME comes out of TO's eth0 before LAST, or hardly after it: "yes" or "no".
 """
 
 
@@ -17,26 +16,28 @@ def open_in(name):
 
 sender, receiver = open_in(sys.argv[1]), open_in(sys.argv[2])
 frame, last = eval(sys.argv[3]), eval(sys.argv[4])
-receiver.settimeout(10)
+# A switch that does not know yet what to do with frames of a kind, or does with them what only its slower half can, lets
+# others overtake them; the kernel's datapath asks once more for each look at connection tracking.
+ROUNDS, PAUSE = (8, 0.3) if os.environ.get("LAB_DATAPATH") == "system" else (4, 0.05)
 
 
 def comes():
     sender.send(frame)
     sender.send(last)
-    while True:
-        got = receiver.recv(4096).ljust(60, b"\0")
-        if got in (frame, last):
-            return got == frame
+    end = None
+    while end is None or time.monotonic() < end:
+        receiver.settimeout(10 if end is None else max(end - time.monotonic(), 0.001))
+        try:
+            got = receiver.recv(4096).ljust(60, b"\0")
+        except TimeoutError:
+            if end is None:
+                raise
+            return False
+        if got == frame:
+            return True
+        if got == last and end is None:
+            end = time.monotonic() + PAUSE
+    return False
 
 
-# A switch that does not know yet what to do with frames of a kind lets those overtake that it knows; the kernel's
-# datapath asks once more for each look at connection tracking. Only later frames keep their order.
-ROUNDS, PAUSE = (8, 0.3) if os.environ.get("LAB_DATAPATH") == "system" else (4, 0.05)
-
-
-def comes_after(pause):
-    time.sleep(pause)
-    return comes()
-
-
-print("yes" if comes() or any(comes_after(PAUSE) for _ in range(ROUNDS - 1)) else "no")
+print("yes" if any(comes() for _ in range(ROUNDS)) else "no")
