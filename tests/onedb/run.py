@@ -147,6 +147,8 @@ print(json.dumps(k.fetchall(), default=str))
     def rows(self):
         tables = self.sql('SELECT table_name FROM information_schema.tables WHERE table_type = "BASE TABLE" AND '
                           f'table_schema = "{self.name}" AND table_name NOT LIKE "neutronrs%" ORDER BY 1')
+        # Rows of quotausages are what our server makes requests of a project wait for; Python's makes none by default.
+        tables = [(t,) for (t,) in tables if t != 'quotausages']
         counts = ' UNION ALL '.join(f'SELECT "{t}", COUNT(*) FROM {self.name}.`{t}`' for (t,) in tables)
         return {t: n for t, n in self.sql(counts) if n}
 

@@ -581,17 +581,17 @@ async fn a_takeover(switch: Switch) {
         table=71, priority=95,icmp6,reg5=0x2,in_port=2,icmp_type=136,nd_target=fe80::f816:3eff:fe00:2 actions=resubmit(,94
     "#]].assert_eq(&difference(&installed, &wanted));
     expect![[r#"
-        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,icmp_type=136,nd_target=fd00::1 actions=resubmit(,94
-        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,icmp_type=136,nd_target=fe80::f816:3eff:fe00:1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,icmp_type=136,icmp_code=0,nd_target=fd00::1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,icmp_type=136,icmp_code=0,nd_target=fe80::f816:3eff:fe00:1 actions=resubmit(,94
         table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=131 actions=resubmit(,94
-        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fd00::1 actions=resubmit(,94
-        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fe80::f816:3eff:fe00:1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,icmp_code=0,nd_target=fd00::1 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,icmp_code=0,nd_target=fe80::f816:3eff:fe00:1 actions=resubmit(,94
         table=71, priority=95,icmp6,reg5=0x1,in_port=1,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=143 actions=resubmit(,94
-        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,icmp_type=136,nd_target=fd00::2 actions=resubmit(,94
-        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,icmp_type=136,nd_target=fe80::f816:3eff:fe00:2 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,icmp_type=136,icmp_code=0,nd_target=fd00::2 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,icmp_type=136,icmp_code=0,nd_target=fe80::f816:3eff:fe00:2 actions=resubmit(,94
         table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=131 actions=resubmit(,94
-        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fd00::2 actions=resubmit(,94
-        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fe80::f816:3eff:fe00:2 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,icmp_code=0,nd_target=fd00::2 actions=resubmit(,94
+        table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,icmp_code=0,nd_target=fe80::f816:3eff:fe00:2 actions=resubmit(,94
         table=71, priority=95,icmp6,reg5=0x2,in_port=2,dl_src=fa:16:3e:00:00:02,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=143 actions=resubmit(,94
     "#]].assert_eq(&difference(&wanted, &installed));
     assert!(reaches(&switch, 1, &["10.1.0.2", "fd00::2"]), "under upstream's flows");

@@ -169,6 +169,14 @@ impl Match {
         self.masked(field, u128::from(net), mask)
     }
 
+    /// Is a neighbour message about an address of a network: its code is zero then, and is compared too. Without that,
+    /// an Open vSwitch that lacks the fix of CVE-2023-5366 (Debian 12's 3.1.0) hands the kernel a flow without the
+    /// target, and what becomes of one message becomes of all.
+    #[must_use]
+    pub fn nd_target(self, net: Ipv6Addr, prefix: u8) -> Match {
+        self.field(Field::Icmp6Code, 0u8).ipv6_net(Field::NdTarget, net, prefix)
+    }
+
     /// Connection tracking says all of `set` and none of `clear`.
     #[must_use]
     pub fn ct_state(self, set: u128, clear: u128) -> Match {

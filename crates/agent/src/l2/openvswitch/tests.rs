@@ -231,11 +231,11 @@ fn flows_of_the_integration_bridge() {
         table=23, priority=0 actions=drop
         table=24, priority=0 actions=drop
         table=24, priority=2,arp,in_port=11,arp_spa=10.1.0.1 actions=goto_table:25
-        table=24, priority=2,icmp6,in_port=11,icmp_type=136,nd_target=fe80::f816:3eff:fe00:1 actions=goto_table:25
+        table=24, priority=2,icmp6,in_port=11,icmp_type=136,icmp_code=0,nd_target=fe80::f816:3eff:fe00:1 actions=goto_table:25
         table=24, priority=2,arp,in_port=12,arp_spa=10.1.0.2 actions=goto_table:25
-        table=24, priority=2,icmp6,in_port=12,icmp_type=136,nd_target=fe80::f816:3eff:fe00:2 actions=goto_table:25
+        table=24, priority=2,icmp6,in_port=12,icmp_type=136,icmp_code=0,nd_target=fe80::f816:3eff:fe00:2 actions=goto_table:25
         table=24, priority=2,arp,in_port=13,arp_spa=10.1.0.3 actions=goto_table:25
-        table=24, priority=2,icmp6,in_port=13,icmp_type=136,nd_target=fe80::f816:3eff:fe00:3 actions=goto_table:25
+        table=24, priority=2,icmp6,in_port=13,icmp_type=136,icmp_code=0,nd_target=fe80::f816:3eff:fe00:3 actions=goto_table:25
         table=25, priority=2,in_port=11,dl_src=fa:16:3e:00:00:01 actions=goto_table:30
         table=25, priority=2,in_port=12,dl_src=fa:16:3e:00:00:02 actions=goto_table:30
         table=25, priority=2,in_port=13,dl_src=fa:16:3e:00:00:03 actions=goto_table:30

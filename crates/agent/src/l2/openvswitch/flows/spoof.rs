@@ -51,7 +51,7 @@ pub(super) fn guard(port: &DeviceDetails, ofport: u32, out: &mut Table) {
     if !v6.iter().any(|net| net.prefix_len() == 0) {
         let advertisement = || from().icmp6(NEIGHBOUR_ADVERTISEMENT);
         for net in v6 {
-            let matching = advertisement().ipv6_net(Field::NdTarget, net.addr(), net.prefix_len());
+            let matching = advertisement().nd_target(net.addr(), net.prefix_len());
             // Upstream lets these pass without a look at their hardware address; theirs are checked here too.
             out.goto(table::ARP_SPOOF, 2, matching, table::MAC_SPOOF);
         }

@@ -108,8 +108,8 @@ fn what_a_port_sends() {
         table=71, priority=95,arp,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,arp_spa=10.1.0.1 actions=goto_table:94
         table=71, priority=95,rarp,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01 actions=goto_table:94
         table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=131 actions=goto_table:94
-        table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fd00::1 actions=goto_table:94
-        table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,nd_target=fe80::f816:3eff:fe00:1 actions=goto_table:94
+        table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,icmp_code=0,nd_target=fd00::1 actions=goto_table:94
+        table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=135,icmp_code=0,nd_target=fe80::f816:3eff:fe00:1 actions=goto_table:94
         table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=::,ipv6_dst=ff02::/16,icmp_type=143 actions=goto_table:94
         table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=fd00::1,icmp_type=130 actions=goto_table:94
         table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=fd00::1,icmp_type=133 actions=goto_table:94
@@ -117,8 +117,8 @@ fn what_a_port_sends() {
         table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=fe80::f816:3eff:fe00:1,icmp_type=130 actions=goto_table:94
         table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=fe80::f816:3eff:fe00:1,icmp_type=133 actions=goto_table:94
         table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,ipv6_src=fe80::f816:3eff:fe00:1,icmp_type=135 actions=goto_table:94
-        table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,icmp_type=136,nd_target=fd00::1 actions=goto_table:94
-        table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,icmp_type=136,nd_target=fe80::f816:3eff:fe00:1 actions=goto_table:94
+        table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,icmp_type=136,icmp_code=0,nd_target=fd00::1 actions=goto_table:94
+        table=71, priority=95,icmp6,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:01,icmp_type=136,icmp_code=0,nd_target=fe80::f816:3eff:fe00:1 actions=goto_table:94
         table=71, priority=95,arp,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:99,arp_spa=10.9.0.0/24 actions=goto_table:94
         table=71, priority=95,rarp,reg5=0xb,in_port=11,dl_src=fa:16:3e:00:00:99 actions=goto_table:94
         table=71, priority=110,ct_state=+trk actions=ct_clear,resubmit(,71)

@@ -91,7 +91,7 @@ fn neighbours(by: Match, net: IpNet, add: &mut impl FnMut(u16, Match, u8)) {
         let matching = by.clone().icmp6(kind).ipv6_net(Field::Ipv6Src, v6.addr(), v6.prefix_len());
         add(95, matching, accept);
     }
-    let about = |matching: Match| matching.ipv6_net(Field::NdTarget, v6.addr(), v6.prefix_len());
+    let about = |matching: Match| matching.nd_target(v6.addr(), v6.prefix_len());
     // Upstream does not look at the hardware address here.
     add(95, about(by.clone().icmp6(NEIGHBOUR_ADVERTISEMENT)), accept);
     // Whether somebody has the address already. Upstream drops the question.
