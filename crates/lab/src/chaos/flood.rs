@@ -81,7 +81,7 @@ fn count(text: &str) -> Option<Count> {
         |word: &str| line.split(", ").find(|part| part.contains(word))?.split(' ').next()?.parse().ok();
     let (sent, back) = (number("transmitted")?, number("received")?);
     let sequence = |line: &str| line.split_once("icmp_seq=")?.1.split(' ').next()?.parse::<u64>().ok();
-    let last = text.lines().filter(|line| line.contains("bytes from")).filter_map(sequence).last();
+    let last = text.lines().filter(|line| line.contains("bytes from")).filter_map(sequence).next_back();
     // Before the first came back, all are after it.
     let after = last.map_or(sent, |last| (sent % NUMBERS + NUMBERS - last) % NUMBERS);
     Some(Count { sent, back, after })
