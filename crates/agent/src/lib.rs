@@ -1,5 +1,6 @@
 //! The agents as reconcilers: Linux bridge, L3, DHCP, metadata.
 
+mod alarm;
 pub mod dhcp;
 pub mod inbox;
 pub mod l2;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, sleep_until};
 
+use crate::alarm::changed;
 use crate::inbox::{Inbox, Notes};
-use crate::l2::openvswitch::alarm::changed;
 use crate::metrics;
 use crate::plugin::{AgentState, Counters, report_for_ever};
 

@@ -21,6 +21,33 @@ const CAPTURE_MAX: Duration = Duration::from_secs(10);
 /// What marks begin with; two digits and a full stop follow.
 const MARK: &[u8] = b"mark";
 
+/// What an instance may pretend to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// Another's hardware address.
+    Mac,
+    /// Another's address.
+    Ip,
+    /// Where addresses of IPv4 are.
+    Arp,
+    /// Where addresses of IPv6 are.
+    Nd,
+    /// A server of DHCP.
+    Dhcp,
+    /// A router.
+    Ra,
+}
+
+impl Lie {
+    /// All of them.
+    pub const ALL: [Lie; 6] = [Lie::Mac, Lie::Ip, Lie::Arp, Lie::Nd, Lie::Dhcp, Lie::Ra];
+
+    /// Whether a firewall that filters nothing still keeps it from getting through, as upstream's agent does.
+    pub fn is_held_without_filter(self) -> bool {
+        matches!(self, Lie::Mac | Lie::Arp | Lie::Nd)
+    }
+}
+
 /// How often each mark was seen.
 pub type Marks = BTreeMap<u8, usize>;
 

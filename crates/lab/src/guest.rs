@@ -22,6 +22,16 @@ const FILES_MAX: Duration = Duration::from_secs(20);
 /// Memory of the guest, MiB: what the command writes is in it, too.
 pub(crate) const MEMORY_MIB: u32 = 2048;
 
+/// Fills the folder that becomes the root with what every command finds there, and makes room for what is shared.
+pub(crate) const FILL_ROOT: &str = r#"mkdir -p lib/modules run sys proc dev
+ln -s $modules lib/modules/$(uname -r)
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t tmpfs run run
+mount -t devtmpfs dev dev
+mkdir -p dev/pts dev/shm run/netns
+mkdir -p .$guest"#;
+
 /// Mounts the root and goes there; `guest` on the kernel's command line names the folder that is shared for writing.
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -36,14 +46,7 @@ mount -t tmpfs layer /layer -o size=80%
 mkdir /layer/upper /layer/work
 mount -t overlay root /root -o lowerdir=/below,upperdir=/layer/upper,workdir=/layer/work
 cd /root
-mkdir -p lib/modules run sys proc dev
-ln -s $modules lib/modules/$(uname -r)
-mount -t proc proc proc
-mount -t sysfs sysfs sys
-mount -t tmpfs run run
-mount -t devtmpfs dev dev
-mkdir -p dev/pts dev/shm run/netns
-mkdir -p .$guest
+FILL_ROOT
 mount --bind /below$guest .$guest
 exec switch_root /root /bin/sh $guest/go
 "#;
@@ -79,7 +82,9 @@ const LOADED: &str =
 pub fn run(command: &[&str]) -> Result<ExitCode> {
     let kernel = initramfs::kernel(&cache()).map_err(Error::other)?;
     in_guest(command, |folder| {
-        let initramfs = initramfs::archive(&kernel, &MODULES, INIT).map_err(Error::other)?.end();
+        let initramfs = initramfs::archive(&kernel, &MODULES, &INIT.replace("FILL_ROOT", FILL_ROOT))
+            .map_err(Error::other)?
+            .end();
         std::fs::write(folder.join("initramfs"), initramfs)?;
         let mut files = files(folder)?;
         let ended = qemu(&kernel, folder).status();

@@ -148,14 +148,15 @@ impl Plug {
     /// # Errors
     /// The host cannot be entered.
     pub fn devices(&self, host: &Host) -> Result<Vec<String>, String> {
-        let id: String = self.port.chars().take(TAP_ID_CHARS).collect();
+        let tap = self.tap();
+        let id = tap.trim_start_matches("tap");
         let all = host.run(&["ls", "/sys/class/net"]).map_err(words)?;
-        Ok(all.split_whitespace().filter(|name| name.ends_with(&id)).map(str::to_owned).collect())
+        Ok(all.split_whitespace().filter(|name| name.ends_with(id)).map(str::to_owned).collect())
     }
 
     /// The name of the device on the controller.
     pub fn tap(&self) -> String {
-        format!("tap{}", self.port.chars().take(TAP_ID_CHARS).collect::<String>())
+        tap_of(&self.port)
     }
 
     /// Its IPv4 address; empty if it has none.
@@ -174,6 +175,11 @@ impl Plug {
         })
         .map_err(|why| format!("{why}\n{}", cloud.log_end()))
     }
+}
+
+/// The name of a port's device.
+pub fn tap_of(port: &str) -> String {
+    format!("tap{}", port.chars().take(TAP_ID_CHARS).collect::<String>())
 }
 
 /// An instance made of namespaces.

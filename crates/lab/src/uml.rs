@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::guest::{MEMORY_MIB, cache, in_guest};
+use crate::guest::{FILL_ROOT, MEMORY_MIB, cache, in_guest};
 use crate::report::words;
 
 /// Debian's package, which is unpacked and not installed.
@@ -29,14 +29,8 @@ mount -t tmpfs layer /mnt -o size=80%
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay root /mnt/root -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work
 cd /mnt/root
-mkdir -p lib/modules run sys proc dev below
-ln -s $modules lib/modules/$(uname -r)
-mount -t proc proc proc
-mount -t sysfs sysfs sys
-mount -t tmpfs run run
-mount -t devtmpfs dev dev
-mkdir -p dev/pts dev/shm run/netns
-mkdir -p .$guest
+mkdir -p below
+FILL_ROOT
 mount -t hostfs -o $guest share .$guest
 pivot_root . below
 exec chroot . sh -c '
@@ -61,7 +55,7 @@ pub fn fetch() -> Result<()> {
 pub fn run(tap: Option<&str>, command: &[&str]) -> Result<ExitCode> {
     let kernel = Kernel::find()?;
     in_guest(command, |folder| {
-        std::fs::write(folder.join("init"), INIT)?;
+        std::fs::write(folder.join("init"), INIT.replace("FILL_ROOT", FILL_ROOT))?;
         std::fs::set_permissions(folder.join("init"), Permissions::from_mode(0o755))?;
         start(&kernel, folder, tap).status().map(drop)
     })

@@ -14,8 +14,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::SwitchPort;
+use crate::alarm::Alarm;
 use crate::l2::openvswitch::DEAD_VLAN;
-use crate::l2::openvswitch::alarm::Alarm;
 use crate::l2::openvswitch::config::management;
 
 /// What is watched.

@@ -9,50 +9,31 @@ with Neutron 29.0.0 importable. Port 41377 is on a VXLAN network with local VLAN
 import sys
 import types
 
-from neutron.agent.common import ovs_lib
 from neutron.agent.linux.openvswitch_firewall import firewall
-from neutron.conf.agent import common
-from neutron.conf.agent import securitygroups_rpc
-from neutron.conf.plugins.ml2.drivers import ovs_conf
 from neutron.plugins.ml2.drivers.openvswitch.agent.ovs_neutron_agent import OVSNeutronAgent
 from oslo_config import cfg
 
-ovs_conf.register_ovs_agent_opts(cfg.CONF)
-securitygroups_rpc.register_securitygroups_opts()
-common.register_root_helper(cfg.CONF)
+import upstream
+from upstream import mac
+
 cfg.CONF.set_override("explicitly_egress_direct", True, "AGENT")
 cfg.CONF.set_override("bridge_mappings", ["physnet1:br-ex"], "OVS")
 NETWORKS = {1: ("vxlan", None), 2: ("vlan", "physnet1"), 3: ("flat", "physnet1")}
 PATCHES = {"patch-tun": 41400, "int-br-ex": 41401}
 
 
-class Bridge:
+class Bridge(upstream.Bridge):
     """Prints what it is asked to install."""
-
-    is_hw_offload_enabled = False
-
-    def __init__(self):
-        self.br = self
-
-    def add_protocols(self, *names):
-        pass
-
-    def deferred(self, **how):
-        return self
 
     def add_flow(self, flow_group_id=None, **flow):
         firewall.create_reg_numbers(flow)
-        print(ovs_lib._build_flow_expr_str({**flow, "cookie": 0x1D2C3B4A59687766}, "add", False))
+        print(self.shown(flow))
 
     def install_goto(self, dest_table_id, table_id=0, priority=0, **match):
         self.add_flow(table=table_id, priority=priority, actions=f"resubmit(,{dest_table_id})", **match)
 
     def get_port_ofport(self, name):
         return PATCHES[name]
-
-
-def mac(n):
-    return f"fa:16:3e:00:00:{n:02x}"
 
 
 def with_firewall():

@@ -11,6 +11,7 @@ use crate::cloud::Programs;
 use crate::flow_watch::{Changes, FlowWatch};
 use crate::guide::instances::default_group;
 use crate::host::Host;
+use crate::instance::tap_of;
 use crate::interop;
 use crate::interop::python::{self, AGENTS, Agent, Release};
 use crate::interop::wiring::Wiring;
@@ -64,12 +65,6 @@ struct Side {
 struct Place {
     port: String,
     mac: String,
-}
-
-impl Place {
-    fn tap(&self) -> String {
-        format!("tap{}", self.port.get(..11).unwrap_or(&self.port))
-    }
 }
 
 /// What is the same for both.
@@ -182,7 +177,7 @@ impl Bench {
             }
         }
         let mut lines = String::new();
-        for tap in self.places.iter().map(Place::tap) {
+        for tap in self.places.iter().map(|place| tap_of(&place.port)) {
             let peer = tap.replacen("tap", "vif", 1);
             // Writing to a String cannot fail.
             let _ = writeln!(
@@ -210,7 +205,7 @@ impl Bench {
                         fail_mode=secure"
                 .to_owned();
         for place in &self.places {
-            let (tap, Place { port, mac }) = (place.tap(), place);
+            let (tap, Place { port, mac }) = (tap_of(&place.port), place);
             // Writing to a String cannot fail.
             let _ = write!(
                 line,

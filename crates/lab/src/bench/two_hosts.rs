@@ -9,6 +9,7 @@ use super::table::Table;
 use crate::cloud::{CONTROLLER, Programs};
 use crate::guide;
 use crate::host::Host;
+use crate::instance::tap_of;
 use crate::report::{within, words};
 use crate::services::http::Target;
 use crate::site::{COMPUTE, Site};
@@ -39,12 +40,6 @@ const SERVER: &str = "neutron-server";
 struct Place {
     port: String,
     host: &'static str,
-}
-
-impl Place {
-    fn tap(&self) -> String {
-        format!("tap{}", self.port.get(..11).unwrap_or(&self.port))
-    }
 }
 
 /// Measures; needs root and the services' programs.
@@ -131,7 +126,7 @@ fn text(value: &Value) -> String {
 /// Makes devices as Nova does, all by one command.
 fn plug<'a>(host: &Host, places: impl Iterator<Item = &'a Place>) -> Result<(), String> {
     let mut lines = String::new();
-    for tap in places.map(Place::tap) {
+    for tap in places.map(|place| tap_of(&place.port)) {
         let peer = tap.replacen("tap", "vif", 1);
         // Writing to a String cannot fail.
         let _ = writeln!(
@@ -178,7 +173,7 @@ fn active(site: &Site, count: usize) -> Result<(), String> {
 fn resync(site: &Site, places: &[Place], table: &mut Table) -> Result<(), String> {
     let host = &site.compute;
     let here: Vec<&Place> = places.iter().filter(|place| place.host == COMPUTE).collect();
-    let tap = here.last().map(|place| place.tap()).ok_or("no port on the compute host")?;
+    let tap = here.last().map(|place| tap_of(&place.port)).ok_or("no port on the compute host")?;
     host.end_daemon(AGENT, "KILL").map_err(words)?;
     host.run(&["ip", "link", "set", &tap, "nomaster"]).map_err(words)?;
     let (begin, cpu) = (Instant::now(), cpu(&site.controller, SERVER)?);

@@ -205,15 +205,11 @@ pub async fn follow_gateway(
     let Some(wanted) = wants(tx, router).await?.filter(|wanted| !can_run(from, wanted)) else {
         return Ok(None);
     };
-    let agents = list(tx, Some(L3), None).await?;
-    let counts = router_counts(tx).await?;
-    let Some(agent) = choose(&agents, &wanted, &counts, options, now) else {
+    let taker = hand_over(tx, options, now, &wanted, from).await?;
+    if taker.is_none() {
         tracing::warn!(router, "no L3 agent serves the router's external network");
-        return Ok(None);
-    };
-    unbind(tx, router, &from.id).await?;
-    bind(tx, router, &agent.id).await?;
-    Ok(Some(agent.clone()))
+    }
+    Ok(taker)
 }
 
 /// Takes a router from a dead agent if another can run it; returns who. Without another it stays: the dead
@@ -226,15 +222,30 @@ pub async fn move_away(
     from: &Agent,
 ) -> Result<Option<Agent>, Stop> {
     let Some(wanted) = wants(tx, router).await? else { return Ok(None) };
+    let taker = hand_over(tx, options, now, &wanted, from).await?;
+    match taker {
+        Some(_) => {
+            let since = moment(from.heartbeat);
+            tracing::warn!(router, agent = from.id, since, "the router's L3 agent is dead");
+        }
+        None => tracing::warn!(router, "no L3 agent can take the router over"),
+    }
+    Ok(taker)
+}
+
+/// Gives a router of `from` to whoever can run it best; returns who, if there is one.
+async fn hand_over(
+    tx: &mut Tx,
+    options: &Options,
+    now: i64,
+    wanted: &Wanted,
+    from: &Agent,
+) -> Result<Option<Agent>, Stop> {
     let agents = list(tx, Some(L3), None).await?;
     let counts = router_counts(tx).await?;
-    let Some(agent) = choose(&agents, &wanted, &counts, options, now) else {
-        tracing::warn!(router, "no L3 agent can take the router over");
-        return Ok(None);
-    };
-    tracing::warn!(router, agent = from.id, since = moment(from.heartbeat), "the router's L3 agent is dead");
-    unbind(tx, router, &from.id).await?;
-    bind(tx, router, &agent.id).await?;
+    let Some(agent) = choose(&agents, wanted, &counts, options, now) else { return Ok(None) };
+    unbind(tx, &wanted.id, &from.id).await?;
+    bind(tx, &wanted.id, &agent.id).await?;
     Ok(Some(agent.clone()))
 }
 

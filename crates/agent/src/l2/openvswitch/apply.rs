@@ -12,7 +12,6 @@ use serde_json::{Map, Value as Json, json};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::alarm::Alarm;
 use super::config::{self, OvsConfig};
 use super::desired::{Layout, Port, layout};
 use super::facts::{Facts, WATCHES, facts};
@@ -20,6 +19,7 @@ use super::flows::{Input, adopt, flows, marked, removable};
 use super::hybrid::Hybrid;
 use super::plan::{CONTROLLER, PROTOCOLS, Step, plan};
 use super::vlans::{self, LocalVlans};
+use crate::alarm::Alarm;
 use crate::l2::config::Firewall;
 use crate::l2::linuxbridge::Wired;
 use crate::l2::view::{FdbMessage, View};

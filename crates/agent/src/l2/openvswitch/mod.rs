@@ -1,7 +1,6 @@
 //! The Open vSwitch driver: all ports on one integration bridge, told apart by local VLANs; patch ports to
 //! bridges of physical networks and to a bridge with tunnels.
 
-pub(crate) mod alarm;
 mod apply;
 pub mod config;
 pub mod desired;

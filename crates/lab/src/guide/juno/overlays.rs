@@ -194,6 +194,12 @@ fn told(site: &Site, report: &mut Report, pair: &Pair) {
     }
 }
 
+/// Asks by ARP for a neighbour, in frames with a mark.
+fn ask_by_arp(first: &Instance, second: &Instance) -> Result<(), String> {
+    let (me, ip) = (&first.plug.mac, first.ipv4());
+    send(&first.host, &[format!("arp('{me}', '{ip}', '{}', data='{}')", second.ipv4(), mark(1))])
+}
+
 /// A question for a neighbour's address is answered on the host.
 fn quiet(site: &Site, report: &mut Report, pair: &Pair) {
     let (first, second) = (&pair.first, &pair.second);
@@ -202,14 +208,7 @@ fn quiet(site: &Site, report: &mut Report, pair: &Pair) {
         "the answer, and no question on the wire",
         || {
             let wire = Capture::start(vec![(site.host(COMPUTE2), Place::of("eth1"))])?;
-            let call = format!(
-                "arp('{}', '{}', '{}', data='{}')",
-                first.plug.mac,
-                first.ipv4(),
-                second.ipv4(),
-                mark(1)
-            );
-            send(&first.host, &[call])?;
+            ask_by_arp(first, second)?;
             let said = first
                 .host
                 .run(&["arping", "-c", "1", "-w", "3", "-I", "eth0", &second.ipv4()])
@@ -294,14 +293,7 @@ fn provider_vlan(site: &Site, report: &mut Report) -> Result<(), String> {
             let cards = [COMPUTE, COMPUTE2].map(|on| (site.host(on), Place::of("eth2"))).into();
             let captures = Capture::start(cards)?;
             let said = first.ping(&second.ipv4())?;
-            let call = format!(
-                "arp('{}', '{}', '{}', data='{}')",
-                first.plug.mac,
-                first.ipv4(),
-                second.ipv4(),
-                mark(1)
-            );
-            send(&first.host, &[call])?;
+            ask_by_arp(&first, &second)?;
             let mut all = vec![said];
             for capture in captures {
                 let name = capture.named();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::frames::{Capture, Marks, Place, mark, send};
+use crate::frames::{Capture, Lie, Marks, Place, mark, send};
 use crate::instance::Instance;
 use crate::report::{Report, words};
 
@@ -14,34 +14,16 @@ const NODES: (&str, &str) = ("ff02::1", "33:33:00:00:00:01");
 /// Marks from here on are of truths.
 const TRUTH_MIN: u8 = 50;
 
-/// A kind of lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Mac,
-    Ip,
-    Arp,
-    Nd,
-    Dhcp,
-    Ra,
-}
-
-impl Kind {
-    const ALL: [Kind; 6] = [Kind::Mac, Kind::Ip, Kind::Arp, Kind::Nd, Kind::Dhcp, Kind::Ra];
-
+impl Lie {
     fn shown(self) -> &'static str {
         match self {
-            Kind::Mac => "sends with another MAC address, over IPv4, IPv6 and other protocols",
-            Kind::Ip => "sends from another address, IPv4 and IPv6",
-            Kind::Arp => "says by ARP that the router's address, and a neighbour's, is here",
-            Kind::Nd => "says by neighbour discovery that others' addresses are here",
-            Kind::Dhcp => "answers as a DHCP server, IPv4 and IPv6",
-            Kind::Ra => "announces itself as a router",
+            Lie::Mac => "sends with another MAC address, over IPv4, IPv6 and other protocols",
+            Lie::Ip => "sends from another address, IPv4 and IPv6",
+            Lie::Arp => "says by ARP that the router's address, and a neighbour's, is here",
+            Lie::Nd => "says by neighbour discovery that others' addresses are here",
+            Lie::Dhcp => "answers as a DHCP server, IPv4 and IPv6",
+            Lie::Ra => "announces itself as a router",
         }
-    }
-
-    /// Whether a firewall that filters nothing still keeps it from getting through, as upstream's agent does.
-    fn is_held_without_filter(self) -> bool {
-        matches!(self, Kind::Mac | Kind::Arp | Kind::Nd)
     }
 }
 
@@ -71,7 +53,7 @@ pub struct Scene<'a> {
 impl Scene<'_> {
     /// Takes a step for each kind.
     pub fn run(&self, report: &mut Report) {
-        for kind in Kind::ALL {
+        for kind in Lie::ALL {
             let held = self.filters || kind.is_held_without_filter();
             let expects = if held {
                 "nothing of it comes out on its own host or on the other; the truth does on both"
@@ -82,7 +64,7 @@ impl Scene<'_> {
         }
     }
 
-    fn tried(&self, kind: Kind, held: bool) -> Result<String, String> {
+    fn tried(&self, kind: Lie, held: bool) -> Result<String, String> {
         let captures = Capture::start(self.to.map(|to| (&to.host, Place::of("eth0"))).into())?;
         let (lies, truths) = (self.lies(kind), self.truths(kind));
         let marked = |calls: &[String], from: u8| -> Vec<String> {
@@ -113,58 +95,58 @@ impl Scene<'_> {
         if right { Ok(said.join("\n")) } else { Err(said.join("\n")) }
     }
 
-    fn lies(&self, kind: Kind) -> Vec<String> {
+    fn lies(&self, kind: Lie) -> Vec<String> {
         let (me, ip) = (self.from.plug.mac.as_str(), self.from.ipv4());
         let own6 = link_local(me);
         let [near, far] = self.to.map(|to| (to.plug.mac.clone(), to.ipv4()));
         let other = "fa:16:3e:66:66:66";
         let (all6, nodes) = NODES;
         match kind {
-            Kind::Mac => vec![
+            Lie::Mac => vec![
                 udp(other, ALL, &ip, "255.255.255.255", (4000, 4000)),
                 udp(&near.0, &far.0, &ip, &far.1, (4000, 4000)),
                 udp(other, nodes, &own6, all6, (4000, 4000)),
                 format!("other('{other}', '{ALL}', 0x88b5, 'MARK')"),
             ],
-            Kind::Ip => vec![
+            Lie::Ip => vec![
                 udp(me, &far.0, &near.1, &far.1, (4000, 4000)),
                 udp(me, ALL, "198.51.100.7", "255.255.255.255", (4000, 4000)),
                 udp(me, nodes, &link_local(other), all6, (4000, 4000)),
                 udp(me, nodes, "2001:db8::7", all6, (4000, 4000)),
             ],
-            Kind::Arp => vec![
+            Lie::Arp => vec![
                 format!("arp('{me}', '{}', '{}', data='MARK')", self.router, far.1),
                 format!("arp('{me}', '{0}', '{0}', 2, data='MARK')", self.router),
                 format!("arp('{me}', '{}', '{}', 2, dst='{}', data='MARK')", near.1, far.1, far.0),
                 format!("arp('{other}', '{ip}', '{}', data='MARK')", far.1),
             ],
-            Kind::Nd => vec![
+            Lie::Nd => vec![
                 format!("advertise('{me}', '{nodes}', '{own6}', '{all6}', '{}', 'MARK')", link_local(&far.0)),
                 format!("advertise('{me}', '{nodes}', '{own6}', '{all6}', '2001:db8::1', 'MARK')"),
                 format!("advertise('{other}', '{nodes}', '{own6}', '{all6}', '{own6}', 'MARK')"),
             ],
-            Kind::Dhcp => vec![
+            Lie::Dhcp => vec![
                 udp(me, ALL, &ip, "255.255.255.255", (67, 68)),
                 udp(me, &far.0, &ip, &far.1, (67, 68)),
                 udp(me, nodes, &own6, all6, (547, 546)),
             ],
-            Kind::Ra => vec![format!("router('{me}', '{own6}', 'MARK')")],
+            Lie::Ra => vec![format!("router('{me}', '{own6}', 'MARK')")],
         }
     }
 
-    fn truths(&self, kind: Kind) -> Vec<String> {
+    fn truths(&self, kind: Lie) -> Vec<String> {
         let (me, ip) = (self.from.plug.mac.as_str(), self.from.ipv4());
         let own6 = link_local(me);
         let (all6, nodes) = NODES;
         match kind {
-            Kind::Mac | Kind::Ip => vec![
+            Lie::Mac | Lie::Ip => vec![
                 udp(me, ALL, &ip, "255.255.255.255", (4000, 4000)),
                 udp(me, nodes, &own6, all6, (4000, 4000)),
             ],
-            Kind::Arp => vec![format!("arp('{me}', '{ip}', '{}', data='MARK')", self.router)],
-            Kind::Nd => vec![format!("advertise('{me}', '{nodes}', '{own6}', '{all6}', '{own6}', 'MARK')")],
-            Kind::Dhcp => vec![udp(me, ALL, "0.0.0.0", "255.255.255.255", (68, 67))],
-            Kind::Ra => vec![format!("solicit_router('{me}', '{own6}', 'MARK')")],
+            Lie::Arp => vec![format!("arp('{me}', '{ip}', '{}', data='MARK')", self.router)],
+            Lie::Nd => vec![format!("advertise('{me}', '{nodes}', '{own6}', '{all6}', '{own6}', 'MARK')")],
+            Lie::Dhcp => vec![udp(me, ALL, "0.0.0.0", "255.255.255.255", (68, 67))],
+            Lie::Ra => vec![format!("solicit_router('{me}', '{own6}', 'MARK')")],
         }
     }
 }
