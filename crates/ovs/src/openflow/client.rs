@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::flow::{Flow, FlowMod, decode_flows};
+use super::flow::{Flow, FlowMod, decode_first};
 use super::message::{BundleStep, Complaint, Incoming, Request, Version, kind};
 use super::wire::{Malformed, Reader};
 use crate::remote::{Remote, Stream};
@@ -115,21 +115,21 @@ impl Switch {
         self.ask(&Request::Echo, kind::ECHO_REPLY).await.map(drop)
     }
 
-    /// All flows. What another wrote with words we do not know is left out and counted.
+    /// Hands over each flow. What another wrote with words we do not know is left out and counted.
     ///
     /// # Errors
     /// When the connection fails.
-    pub async fn flows(&mut self) -> Result<(Vec<Flow>, usize), SwitchError> {
+    pub async fn flows(&mut self, mut take: impl FnMut(Flow)) -> Result<usize, SwitchError> {
         let xid = self.send(&Request::Flows).await?;
-        let (mut flows, mut unknown, mut bytes) = (Vec::new(), 0, 0);
+        let (mut unknown, mut bytes) = (0, 0);
         loop {
             let part = self.answer(xid, xid, kind::MULTIPART_REPLY).await?;
             let mut reader = Reader::new(&part.body, "flows");
             let (_, more) = (reader.u16()?, reader.u16()? & MORE != 0);
             reader.take(4)?;
-            for flow in decode_flows(reader.rest())? {
-                match flow {
-                    Ok(flow) => flows.push(flow),
+            while !reader.is_empty() {
+                match decode_first(&mut reader)? {
+                    Ok(flow) => take(flow),
                     Err(error) => {
                         tracing::debug!(%error, "a flow of another is passed over");
                         unknown += 1;
@@ -141,25 +141,28 @@ impl Switch {
                 return Err(Malformed::new("flows", format_args!("over {ANSWER_BYTES_MAX} bytes")).into());
             }
             if !more {
-                return Ok((flows, unknown));
+                return Ok(unknown);
             }
         }
     }
 
-    /// Makes changes all at once, or none; they are in force when this comes back.
+    /// Makes changes all at once, or none; they are in force when this comes back. Returns how many they are.
     ///
     /// # Errors
     /// When one is refused, or the connection fails; after the latter nobody knows.
-    pub async fn apply(&mut self, changes: Vec<FlowMod>) -> Result<(), SwitchError> {
-        if changes.is_empty() {
-            return Ok(());
+    pub async fn apply(&mut self, changes: impl IntoIterator<Item = FlowMod>) -> Result<usize, SwitchError> {
+        let mut changes = changes.into_iter().peekable();
+        if changes.peek().is_none() {
+            return Ok(0);
         }
         let id = self.xid.wrapping_add(1);
         let first = self.send(&Request::Bundle(id, BundleStep::Open)).await?;
         self.answer(first, first, self.bundle_answer()).await?;
         let mut bytes = Vec::new();
         let begin = self.xid.wrapping_add(1);
+        let mut count = 0;
         for change in changes {
+            count += 1;
             let request = Request::BundleAdd(id, Box::new(Request::FlowMod(change)));
             self.xid = self.xid.wrapping_add(1);
             bytes.extend(request.encode(self.version, self.xid));
@@ -175,7 +178,8 @@ impl Switch {
         let end = self.send(&Request::Bundle(id, step)).await?;
         let ended = self.answer(end, end, self.bundle_answer()).await;
         taken.and(ended)?;
-        self.barrier().await
+        self.barrier().await?;
+        Ok(count)
     }
 
     fn bundle_answer(&self) -> u8 {

@@ -1,47 +1,35 @@
 //! What has to change for installed flows to become the desired ones.
 
-use std::collections::BTreeMap;
-
-use super::action::Action;
-use super::flow::{Flow, FlowMod, Key};
-
-/// The rest of a flow, by its key.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Entry {
-    /// Whose it is.
-    pub cookie: u64,
-    /// What it does.
-    pub actions: Vec<Action>,
-}
-
-/// Flows that stay, of one bridge. The ones that were learnt from packets are no part of it.
-pub type Flows = BTreeMap<Key, Entry>;
-
-/// Flows by their keys, without those that go by themselves.
-#[must_use]
-pub fn lasting(flows: impl IntoIterator<Item = Flow>) -> Flows {
-    let lasting = flows.into_iter().filter(|flow| !flow.is_passing());
-    lasting.map(|flow| (flow.key, Entry { cookie: flow.cookie, actions: flow.actions })).collect()
-}
+use super::flow::FlowMod;
+use super::flows::{Entry, Flows};
 
 /// The changes that lead from `installed` to `desired`: what is missing or different is added in its place,
 /// what is too much and `ours` goes. Additions come first; all are meant for one bundle.
-#[must_use]
-pub fn diff(desired: &Flows, installed: &Flows, ours: impl Fn(&Key, &Entry) -> bool) -> Vec<FlowMod> {
-    let wanting = desired.iter().filter(|(key, entry)| installed.get(*key) != Some(*entry));
-    let added = wanting.map(|(key, entry)| {
-        let Entry { cookie, actions } = entry.clone();
-        FlowMod::add(Flow { key: key.clone(), cookie, actions, idle_timeout: 0, hard_timeout: 0 })
-    });
-    let surplus = installed.iter().filter(|(key, entry)| !desired.contains_key(*key) && ours(key, entry));
-    added.chain(surplus.map(|(key, _)| FlowMod::remove(key.clone()))).collect()
+pub fn diff<'a>(
+    desired: &'a Flows,
+    installed: &'a Flows,
+    ours: impl Fn(Entry<'a>) -> bool + 'a,
+) -> impl Iterator<Item = FlowMod> + 'a {
+    let wanting = beside(desired, installed).filter(|(flow, there)| *there != Some(*flow));
+    let surplus = beside(installed, desired).filter(move |(flow, there)| there.is_none() && ours(*flow));
+    let added = wanting.map(|(flow, _)| FlowMod::add(flow.to_flow()));
+    added.chain(surplus.map(|(flow, _)| FlowMod::remove(flow.to_key())))
+}
+
+/// Each of `flows` with the one of `others` that has the same key.
+fn beside<'a>(flows: &'a Flows, others: &'a Flows) -> impl Iterator<Item = (Entry<'a>, Option<Entry<'a>>)> {
+    let mut others = others.iter().peekable();
+    flows.iter().map(move |flow| {
+        while others.next_if(|other| other.key() < flow.key()).is_some() {}
+        (flow, others.next_if(|other| other.key() == flow.key()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openflow::action::Port;
-    use crate::openflow::flow::Command;
+    use crate::openflow::action::{Action, Port};
+    use crate::openflow::flow::{Command, Flow};
     use crate::openflow::matching::Match;
 
     const OURS: u64 = 7;
@@ -52,9 +40,9 @@ mod tests {
     }
 
     fn changes(desired: &[Flow], installed: &[Flow]) -> Vec<(Command, u16)> {
-        let (desired, installed) = (lasting(desired.to_vec()), lasting(installed.to_vec()));
-        let changes = diff(&desired, &installed, |_, entry| entry.cookie == OURS);
-        changes.iter().map(|change| (change.command, change.flow.key.priority)).collect()
+        let [desired, installed] = [desired, installed].map(|flows| Flows::from_iter(flows.to_vec()));
+        let changes = diff(&desired, &installed, |entry| entry.cookie() == OURS);
+        changes.map(|change| (change.command, change.flow.key.priority)).collect()
     }
 
     #[test]

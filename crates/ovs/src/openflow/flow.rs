@@ -11,6 +11,8 @@ use super::wire::{Malformed, Reader, Writer, length};
 pub const PRIORITY_DEFAULT: u16 = 0x8000;
 /// Every table.
 pub const TABLE_ALL: u8 = 0xff;
+/// Bytes of a flow in an answer, without its match and instructions.
+const STATS_MIN: usize = 56;
 /// No port, group or buffer.
 const NONE: u32 = 0xffff_ffff;
 
@@ -189,20 +191,14 @@ pub(crate) fn encode_flow_request(out: &mut Writer) {
     Match::new().encode(out);
 }
 
-/// Flows in the body of an answer. One that has something we do not know comes as its complaint: it is not
-/// of our making.
-pub(crate) fn decode_flows(body: &[u8]) -> Result<Vec<Result<Flow, Malformed>>, Malformed> {
-    let mut reader = Reader::new(body, "flows");
-    let mut out = Vec::new();
-    while !reader.is_empty() {
-        let mut peek = reader.clone();
-        let len = usize::from(peek.u16()?);
-        if len < 56 {
-            return Err(Malformed::bytes("flows", body));
-        }
-        out.push(decode_flow(reader.take(len)?));
+/// The first flow in what is left of an answer's body. One that has something we do not know comes as its complaint:
+/// it is not of our making.
+pub(crate) fn decode_first(reader: &mut Reader<'_>) -> Result<Result<Flow, Malformed>, Malformed> {
+    let len = usize::from(reader.clone().u16()?);
+    if len < STATS_MIN {
+        return Err(Malformed::bytes("flows", reader.rest()));
     }
-    Ok(out)
+    Ok(decode_flow(reader.take(len)?))
 }
 
 fn decode_flow(bytes: &[u8]) -> Result<Flow, Malformed> {

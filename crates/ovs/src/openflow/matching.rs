@@ -109,6 +109,16 @@ impl Match {
         Match(out.bytes.into_boxed_slice())
     }
 
+    /// As it is kept.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// From what [`Match::as_bytes`] gave.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Match {
+        Match(bytes.into())
+    }
+
     fn parts(&self) -> Parts<'_> {
         Parts(&self.0)
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use host::{Error, Netns, Result, conntrack};
-use ovs::openflow::{Flows, Switch, diff, lasting};
+use ovs::openflow::{Flows, Gathered, Switch, diff};
 use ovs::ovsdb::transaction::{Condition, Mutation};
 use ovs::ovsdb::{Client, Replica, Settings, State, Transaction, Value, row};
 use serde_json::{Map, Value as Json, json};
@@ -272,8 +272,9 @@ impl OpenVswitch {
         let bridge =
             self.bridges.get_mut(name).ok_or_else(|| Error::Odd(format!("bridge {name} is gone")))?;
         if bridge.installed.is_none() {
-            let (flows, _) = self.runtime.block_on(bridge.switch.flows()).map_err(odd)?;
-            bridge.installed = Some(lasting(flows));
+            let mut flows = Gathered::default();
+            self.runtime.block_on(bridge.switch.flows(|flow| flows.add(&flow))).map_err(odd)?;
+            bridge.installed = Some(flows.sorted());
         }
         Ok(bridge)
     }
@@ -294,20 +295,16 @@ impl OpenVswitch {
         let runtime = self.runtime.clone();
         let bridge = self.bridge(name)?;
         let installed = bridge.installed.take().unwrap_or_default();
-        let changes = diff(&desired, &installed, removable);
-        let count = changes.len();
-        let outcome = runtime.block_on(bridge.switch.apply(changes));
-        if let Err(error) = outcome {
-            self.bridges.remove(name);
-            return Err(Error::Odd(format!("flows of bridge {name}: {error}")));
-        }
-        if count > 0 {
-            tracing::info!(bridge = name, count, "changed {count} flows of bridge {name}");
+        match runtime.block_on(bridge.switch.apply(diff(&desired, &installed, removable))) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(bridge = name, count, "changed {count} flows of bridge {name}"),
+            Err(error) => {
+                self.bridges.remove(name);
+                return Err(Error::Odd(format!("flows of bridge {name}: {error}")));
+            }
         }
         // What is not ours stays, and is known.
-        let mut now = desired;
-        now.extend(installed.into_iter().filter(|(key, entry)| !removable(key, entry)));
-        bridge.installed = Some(now);
+        bridge.installed = Some(desired.with(installed.iter().filter(|flow| !removable(*flow))));
         Ok(())
     }
 }

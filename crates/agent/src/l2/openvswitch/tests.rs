@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use expect_test::{Expect, expect};
 use model::Mac;
 use model::l2::DeviceDetails;
-use ovs::openflow::{Flow, Flows};
+use ovs::openflow::{Entry, Flow, Flows};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -143,16 +143,15 @@ fn pass(view: &View, facts: &mut Facts, config: &OvsConfig) -> BTreeMap<String, 
 
 fn text(flows: &Flows) -> String {
     let mut out = String::new();
-    for (key, entry) in flows {
-        let flow = Flow { key: key.clone(), actions: entry.actions.clone(), ..Flow::default() };
-        writeln!(out, "{flow}").unwrap();
+    for flow in flows.iter() {
+        writeln!(out, "{}", Flow { cookie: 0, ..flow.to_flow() }).unwrap();
     }
     out
 }
 
 fn check(flows: &BTreeMap<String, Flows>, bridge: &str, tables: &[u8], expected: &Expect) {
-    let of_tables = flows[bridge].iter().filter(|(key, _)| tables.contains(&key.table));
-    expected.assert_eq(&text(&of_tables.map(|(key, entry)| (key.clone(), entry.clone())).collect()));
+    let of_tables = flows[bridge].iter().filter(|flow| tables.contains(&flow.table()));
+    expected.assert_eq(&text(&of_tables.map(Entry::to_flow).collect()));
 }
 
 fn three_networks() -> View {

@@ -13,7 +13,7 @@ mod tunnel;
 use std::collections::BTreeMap;
 
 use model::Mac;
-use ovs::openflow::{Action, Entry, Flows, Key, Match};
+use ovs::openflow::{Action, Entry, Flow, Flows, Gathered, Match};
 
 use super::config::OvsConfig;
 use super::facts::Facts;
@@ -41,13 +41,12 @@ pub struct Input<'a> {
 
 /// Flows of one bridge while they are gathered.
 #[derive(Debug, Default)]
-struct Table(Flows);
+struct Table(Gathered);
 
 impl Table {
     /// Packets that match, by priority, in a table.
     fn add(&mut self, table: u8, priority: u16, matching: Match, actions: Vec<Action>) {
-        let key = Key { table, priority, matching };
-        self.0.insert(key, Entry { cookie: COOKIE, actions });
+        self.0.add(&Flow { cookie: COOKIE, ..Flow::new(table, priority, matching, actions) });
     }
 
     fn goto(&mut self, table: u8, priority: u16, matching: Match, next: u8) {
@@ -66,7 +65,7 @@ pub fn flows(input: Input<'_>) -> BTreeMap<String, Flows> {
     let Input { config, facts, .. } = input;
     let mut put = |bridge: &String, flows: Table| {
         if facts.bridges.contains_key(bridge) {
-            out.insert(bridge.clone(), flows.0);
+            out.insert(bridge.clone(), flows.0.sorted());
         }
     };
     put(&config.ovs.integration_bridge, integration::flows(input));
@@ -82,8 +81,8 @@ pub fn flows(input: Input<'_>) -> BTreeMap<String, Flows> {
 /// Whether an installed flow may be removed when nobody wants it: ours, and what another agent left in the
 /// tables that agents use. Flows without a cookie are made by hand or by other programs.
 #[must_use]
-pub fn removable(key: &Key, entry: &Entry) -> bool {
-    entry.cookie == COOKIE || (entry.cookie != 0 && table::AGENTS.contains(&key.table))
+pub fn removable(flow: Entry<'_>) -> bool {
+    flow.cookie() == COOKIE || (flow.cookie() != 0 && table::AGENTS.contains(&flow.table()))
 }
 
 /// A hardware address as a field has it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use model::Mac;
-use ovs::openflow::{Action, Field, Flows, Key, Learn, LearnSpec, Match, Port, Subfield};
+use ovs::openflow::{Action, Entry, Field, Flows, Learn, LearnSpec, Match, Port, Subfield};
 
 use super::{COOKIE, Input, Table, fdb, mac, number, table};
 use crate::l2::openvswitch::config::{OvsConfig, TunnelType, Tunnels};
@@ -202,22 +202,24 @@ pub fn adopt(view: &mut View, config: &OvsConfig, facts: &Facts, vlans: &LocalVl
             continue;
         }
         let tag = Match::new().vlan(vlan).get(Field::VlanTci);
-        let of_network = installed.iter().filter(|(key, _)| key.matching.get(Field::VlanTci) == tag);
+        let of_network = installed.iter().filter(|flow| flow.matching().get(Field::VlanTci) == tag);
         let mut table = FdbTable::default();
-        for (key, entry) in of_network {
-            let outputs = entry.actions.iter().filter_map(|action| match action {
+        for flow in of_network {
+            let actions = flow.actions();
+            let outputs = actions.iter().filter_map(|action| match action {
                 Action::Output(port) => hosts.get(&port.0).copied().map(IpAddr::V4),
                 _ => None,
             });
-            take_in(key, outputs, &entry.actions, &mut table);
+            take_in(flow, outputs, &actions, &mut table);
         }
         view.fdb.insert(network, table);
     }
 }
 
-fn take_in(key: &Key, mut hosts: impl Iterator<Item = IpAddr>, actions: &[Action], out: &mut FdbTable) {
-    let field = |field| key.matching.get(field).map(|bits| bits.value);
-    match key.table {
+fn take_in(flow: Entry<'_>, mut hosts: impl Iterator<Item = IpAddr>, actions: &[Action], out: &mut FdbTable) {
+    let matching = flow.matching();
+    let field = |field| matching.get(field).map(|bits| bits.value);
+    match flow.table() {
         table::FLOOD_TO_TUN => out.flood.extend(hosts),
         table::UCAST_TO_TUN => {
             if let (Some(address), Some(host)) = (field(Field::EthDst), hosts.next()) {

@@ -201,9 +201,10 @@ fn a_port_waits_for_its_rules() {
     view.ports.get_mut(&id(2)).unwrap().admin_state_up = false;
     let mut facts = fresh(&[1, 2]);
     let flows = int(&view, &mut facts);
-    let of = |n: u32| flows.keys().filter(move |key| *key.matching.to_string() == format!("in_port={n}"));
+    let of = |n: u32| flows.iter().filter(move |flow| flow.matching().to_string() == format!("in_port={n}"));
     for n in [11, 12] {
-        assert_eq!(of(n).map(|key| (key.table, key.priority)).collect::<Vec<_>>(), [(0, 2)]);
+        let found: Vec<_> = of(n).map(|flow| (flow.table(), flow.to_key().priority)).collect();
+        assert_eq!(found, [(0, 2)]);
     }
     assert!(facts.bridges["br-int"].ports.values().filter(|port| port.iface_id.is_some()).all(Port::is_dead));
 }
@@ -229,7 +230,8 @@ fn an_address_pair_takes_no_address_away() {
 fn changes(before: &View, after: &View, ports: &[u8]) -> (usize, usize) {
     let mut facts = fresh(ports);
     let installed = int(before, &mut facts);
-    let changes: Vec<FlowMod> = diff(&int(after, &mut facts), &installed, removable);
+    let desired = int(after, &mut facts);
+    let changes: Vec<FlowMod> = diff(&desired, &installed, removable).collect();
     let added = changes.iter().filter(|change| change.command == Command::Add).count();
     (added, changes.len() - added)
 }
