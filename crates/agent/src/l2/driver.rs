@@ -110,7 +110,7 @@ impl Driver {
     ///
     /// # Errors
     /// When the host cannot be read.
-    pub fn devices(&self) -> Result<BTreeMap<String, u32>> {
+    pub fn devices(&mut self) -> Result<BTreeMap<String, u32>> {
         match self {
             Driver::LinuxBridge(driver) => driver.devices(),
             Driver::OpenVswitch(driver) => driver.devices(),

@@ -8,7 +8,7 @@ use host::{Error, Result};
 use ovs::Remote;
 use ovs::ovsdb::replica::Watch;
 use ovs::ovsdb::transaction::{Condition, Mutation, Test};
-use ovs::ovsdb::value::{integer, text};
+use ovs::ovsdb::value::text;
 use ovs::ovsdb::{Client, Replica, Row, Settings, State, Transaction, Value, row};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use super::SwitchPort;
 use crate::alarm::Alarm;
 use crate::l2::openvswitch::DEAD_VLAN;
 use crate::l2::openvswitch::config::management;
+use crate::l2::openvswitch::facts::is_behind;
 
 /// What is watched.
 const WATCHES: &[Watch] = &[
@@ -180,13 +181,6 @@ fn odd(error: impl std::fmt::Display) -> Error {
 fn silent() -> Row {
     let dead = i64::from(DEAD_VLAN);
     row([("tag", dead.into()), ("vlan_mode", "trunk".into()), ("trunks", Value::set([dead]))])
-}
-
-/// Whether the switch has yet to do what was asked for.
-fn is_behind(copy: &Replica) -> bool {
-    let root = copy.rows("Open_vSwitch").next().map(|(_, row)| row);
-    let number = |column| root.and_then(|row| integer(row, column)).unwrap_or_default();
-    number("cur_cfg") < number("next_cfg")
 }
 
 /// Whether something that was there is no more, or is another.

@@ -48,7 +48,7 @@ pub struct State {
     /// Counts the connections that brought a whole copy.
     pub connections: u64,
     /// Its columns.
-    pub schema: Schema,
+    pub schema: Arc<Schema>,
     /// The copy; after a lost connection what it was then.
     pub replica: Replica,
 }
@@ -271,7 +271,7 @@ impl Session<'_> {
     /// The schema and the first copy.
     async fn look(&mut self) -> Result<State, ClientError> {
         let database = &self.settings.database;
-        let schema = Schema::read(&self.ask("get_schema", json!([database])).await?)?;
+        let schema = Arc::new(Schema::read(&self.ask("get_schema", json!([database])).await?)?);
         let params = monitor_params(database, MONITOR, &self.settings.watches, &schema);
         let mut replica = Replica::default();
         match self.ask("monitor_cond", params.clone()).await {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use host::{Error, Netns, Result, conntrack};
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 
 use super::config::{self, OvsConfig};
 use super::desired::{Layout, Port, layout};
-use super::facts::{Facts, WATCHES, facts};
+use super::facts::{Facts, WATCHES, facts, is_behind};
 use super::flows::{Input, adopt, flows, marked, removable};
 use super::hybrid::Hybrid;
 use super::plan::{CONTROLLER, PROTOCOLS, Step, plan};
@@ -44,7 +45,9 @@ pub struct OpenVswitch {
     /// What filters where each port has a bridge of its own.
     hybrid: Option<Hybrid>,
     /// What the flows were last made for; they follow from nothing else.
-    done: Option<(View, Facts)>,
+    done: Option<(View, Arc<Facts>)>,
+    /// What the switch's database said last, and what that means.
+    known: Option<(Arc<State>, Arc<Facts>)>,
     /// Others may have changed them since.
     stale: bool,
     /// Where the kernel tracks connections.
@@ -107,6 +110,7 @@ impl OpenVswitch {
             bridges: BTreeMap::new(),
             hybrid,
             done: None,
+            known: None,
             stale: false,
             ns: ns.clone(),
         })
@@ -129,7 +133,7 @@ impl OpenVswitch {
     ///
     /// # Errors
     /// When the database is not connected.
-    pub fn devices(&self) -> Result<BTreeMap<String, u32>> {
+    pub fn devices(&mut self) -> Result<BTreeMap<String, u32>> {
         let facts = self.facts()?;
         let devices = facts.devices(&self.config.ovs.integration_bridge);
         Ok(devices.filter_map(|(device, _, port)| Some((device.to_owned(), port.ofport?))).collect())
@@ -194,6 +198,7 @@ impl OpenVswitch {
         let now = self.facts()?;
         if self.stale || !self.done.as_ref().is_some_and(|(then, facts)| then == view && *facts == now) {
             self.install_all(Input { view, config: &self.config.clone(), facts: &now, vlans: &vlans })?;
+            self.done = Some((view.clone(), now.clone()));
         }
         if let Some(hybrid) = &mut self.hybrid {
             hybrid.apply(view)?;
@@ -209,7 +214,7 @@ impl OpenVswitch {
             self.install(&bridge, desired)?;
         }
         self.stale = false;
-        let Input { view, config, facts, vlans } = input;
+        let Input { view, config, vlans, .. } = input;
         // A switch that is no part of the kernel tracks connections itself, and forgets none by their marks.
         let kernel = config.firewall == Firewall::OpenVswitch && config.ovs.datapath_type == "system";
         if kernel && before.is_some_and(|(then, _)| then.security != view.security) {
@@ -218,11 +223,10 @@ impl OpenVswitch {
                 tracing::warn!(%error, "connections that are allowed again may stay cut");
             }
         }
-        self.done = Some((view.clone(), facts.clone()));
         Ok(())
     }
 
-    fn facts(&self) -> Result<Facts> {
+    fn facts(&mut self) -> Result<Arc<Facts>> {
         let state = self.database.state();
         if !state.connected {
             return Err(Error::Odd(format!(
@@ -230,7 +234,12 @@ impl OpenVswitch {
                 self.config.database
             )));
         }
-        Ok(facts(&state.replica))
+        if let Some((_, facts)) = self.known.as_ref().filter(|(known, _)| Arc::ptr_eq(known, &state)) {
+            return Ok(facts.clone());
+        }
+        let facts = Arc::new(facts(&state.replica));
+        self.known = Some((state, facts.clone()));
+        Ok(facts)
     }
 
     /// Does steps in one transaction, and waits until the switch has done them.
@@ -240,7 +249,7 @@ impl OpenVswitch {
         }
         let transaction = transaction(steps, facts);
         let patience = Duration::from_secs(self.config.ovs.ovsdb_timeout.max(1));
-        let done = |state: &State| !self::facts(&state.replica).behind;
+        let done = |state: &State| !is_behind(&state.replica);
         self.runtime.block_on(async {
             self.database.transact(&transaction).await.map_err(odd)?;
             self.database.until("a change of bridges and ports", patience, done).await.map_err(odd)

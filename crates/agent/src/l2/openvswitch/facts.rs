@@ -28,8 +28,6 @@ const IFACE_ID: &str = "iface-id";
 pub struct Facts {
     /// By name.
     pub bridges: BTreeMap<String, Bridge>,
-    /// Changes that were asked for and that the switch has not done yet.
-    pub behind: bool,
 }
 
 /// A bridge.
@@ -92,10 +90,16 @@ fn pairs(row: &Row, column: &str) -> BTreeMap<String, String> {
 /// Reads them.
 #[must_use]
 pub fn facts(copy: &Replica) -> Facts {
+    let bridges = copy.rows("Bridge").map(|(id, row)| (text(row, "name").to_owned(), bridge(copy, id, row)));
+    Facts { bridges: bridges.collect() }
+}
+
+/// Whether the switch has yet to do what was asked for.
+#[must_use]
+pub fn is_behind(copy: &Replica) -> bool {
     let root = copy.rows("Open_vSwitch").next().map(|(_, row)| row);
     let number = |column| root.and_then(|row| integer(row, column)).unwrap_or_default();
-    let bridges = copy.rows("Bridge").map(|(id, row)| (text(row, "name").to_owned(), bridge(copy, id, row)));
-    Facts { bridges: bridges.collect(), behind: number("cur_cfg") < number("next_cfg") }
+    number("cur_cfg") < number("next_cfg")
 }
 
 fn bridge(copy: &Replica, id: Uuid, row: &Row) -> Bridge {

@@ -68,7 +68,7 @@ fn fresh(ports: &[u8]) -> Facts {
         ("br-int".to_owned(), bridge(1000, ports.iter().map(device).collect())),
         ("br-ex".to_owned(), bridge(1001, BTreeMap::new())),
     ];
-    Facts { bridges: bridges.into(), behind: false }
+    Facts { bridges: bridges.into() }
 }
 
 fn all_ports(facts: &mut Facts) -> impl Iterator<Item = &mut Port> {
