@@ -15,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest frame that we agree to; messages of any length travel in several. Each connection keeps room for 32 of them in
 /// each direction: 8 MiB with the 128 KiB that brokers offer. RabbitMQ 4.1 takes no less than 8 KiB.
-const FRAME_BYTES_MAX: u32 = 16 << 10;
+const FRAME_BYTES_MAX: u32 = 8 << 10;
 
 /// Connects for one purpose, and remembers where it got to.
 pub(super) struct Dialer<'a> {
