@@ -41,11 +41,6 @@ pub enum Lie {
 impl Lie {
     /// All of them.
     pub const ALL: [Lie; 6] = [Lie::Mac, Lie::Ip, Lie::Arp, Lie::Nd, Lie::Dhcp, Lie::Ra];
-
-    /// Whether a firewall that filters nothing still keeps it from getting through, as upstream's agent does.
-    pub fn is_held_without_filter(self) -> bool {
-        matches!(self, Lie::Mac | Lie::Arp | Lie::Nd)
-    }
 }
 
 /// How often each mark was seen.

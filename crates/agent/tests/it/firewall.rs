@@ -635,29 +635,48 @@ fn a_crash_changes_no_rule() {
     with_a_switch("hybrid-crash", |switch| a_crash(switch, Firewall::Hybrid));
 }
 
-/// Without a filter ports say only where they are: whoever chooses `noop` leaves addresses of packets to others, as with
-/// upstream's agent.
+/// Without a filter everybody may be reached, but nobody may lie.
 #[test]
-fn without_a_filter_ports_say_only_where_they_are() {
+fn without_a_filter_ports_are_still_who_they_are() {
     with_a_switch("filter-none", |switch| async move {
         let mut host = Host::new(switch, "[securitygroup]\nfirewall_driver = noop\n").await;
         host.apply().await;
+        let port = |n: u8| {
+            let fixed_ips = [format!("10.1.0.{n}"), format!("fd00::{n}")];
+            json!({"fixed_ips": fixed_ips.map(|ip| json!({"subnet_id": "s", "ip_address": ip}))})
+        };
         for n in [1, 2] {
             plug(&host.switch, n, Firewall::Flows);
-            let fixed_ips = [format!("10.1.0.{n}"), format!("fd00::{n}")];
-            let fixed_ips = fixed_ips.map(|ip| json!({"subnet_id": "s", "ip_address": ip}));
-            host.wire(n, "net", &json!({"fixed_ips": fixed_ips}));
+            host.wire(n, "net", &port(n));
         }
         host.apply().await;
         host.apply().await;
         let last = format!("arp('{}', '10.1.0.1', '10.1.0.254')", mac(1));
-        for (kind, lie) in lies() {
-            let came = comes_through("vm1", "vm2", &lie, &last).unwrap();
-            assert_eq!(came, !kind.is_held_without_filter(), "{lie}\n{}", host.dump());
+        let check = |host: &Host, frame: &str, passes: bool| {
+            let came = comes_through("vm1", "vm2", frame, &last).unwrap();
+            assert_eq!(came, passes, "{frame}\n{}", host.dump());
+        };
+        for (_, lie) in lies() {
+            check(&host, &lie, false);
         }
-        for truth in truths() {
-            assert!(comes_through("vm1", "vm2", &truth, &last).unwrap(), "{truth}\n{}", host.dump());
+        let lease = format!("udp('{}', 'ff:ff:ff:ff:ff:ff', '0.0.0.0', '255.255.255.255', 68, 67)", mac(1));
+        let own = ["10.1.0.1", "fd00::1", "fe80::f816:3eff:fe00:1"];
+        let own = own.map(|ip| udp_of(&mac(1), ip, 2, 500, 4000));
+        for truth in truths().iter().chain(&own).chain([&lease]) {
+            check(&host, truth, true);
         }
+        // What a port is allowed besides, and one that nobody looks at.
+        let foreign = udp_of(&mac(1), "10.1.0.77", 2, 500, 4000);
+        let mut more = port(1);
+        more["allowed_address_pairs"] = json!([{"mac_address": mac(1), "ip_address": "10.1.0.64/26"}]);
+        host.wire(1, "net", &more);
+        host.apply().await;
+        check(&host, &foreign, true);
+        check(&host, &udp_of(&mac(1), "10.1.0.7", 2, 500, 4000), false);
+        more["port_security_enabled"] = json!(false);
+        host.wire(1, "net", &more);
+        host.apply().await;
+        check(&host, &udp_of(&mac(77), "10.1.0.7", 2, 500, 4000), true);
     });
 }
 

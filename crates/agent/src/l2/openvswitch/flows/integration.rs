@@ -65,7 +65,7 @@ fn ports(Input { view, config, facts, .. }: Input<'_>, out: &mut Table) {
             Some(details) if details.admin_state_up && !(filters && awaits_rules(view, device)) => {
                 // Filters look at the same things.
                 if config.prevent_arp_spoofing && !filters {
-                    spoof::guard(details, number, out);
+                    spoof::guard(details, number, config.firewall == Firewall::Noop, out);
                 }
             }
             None if !view.disowned.contains(device) && port.tag.is_some() && !port.is_dead() => {}

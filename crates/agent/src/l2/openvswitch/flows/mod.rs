@@ -5,6 +5,7 @@
 mod direct;
 mod filter;
 mod integration;
+mod packets;
 mod physical;
 mod spoof;
 mod table;

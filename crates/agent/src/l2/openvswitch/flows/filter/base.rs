@@ -6,25 +6,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use model::Mac;
 use model::l2::Ethertype;
-use ovs::openflow::matching::{eth, ip};
+use ovs::openflow::matching::eth;
 use ovs::openflow::{Action, Ct, Field, Match, Port, ct_state};
 
+use super::super::packets::{
+    DHCP, ICMPV6_UNSPECIFIED, NEIGHBOUR_ADVERTISEMENT, NEIGHBOUR_SOLICITATION, ROUTER_ADVERTISEMENT, is,
+    source, udp, unspecified,
+};
 use super::super::{Table, number, table};
-use super::{Guarded, MARK_INVALID, commit, is, track, zone};
+use super::{Guarded, MARK_INVALID, commit, track, zone};
 use crate::l2::firewall::sources;
 
 /// ICMPv6 that a port may send from its own addresses: multicast listener queries, router and neighbour
 /// solicitations.
 const ICMPV6_EGRESS: [u8; 3] = [130, 133, 135];
-/// ICMPv6 that a port may send before it has an address: multicast listener reports.
-const ICMPV6_UNSPECIFIED: [u8; 2] = [131, 143];
-const NEIGHBOUR_SOLICITATION: u8 = 135;
-const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
-const ROUTER_ADVERTISEMENT: u8 = 134;
 /// ICMPv6 that every port may receive: the same queries and solicitations, and their answers.
 const ICMPV6_INGRESS: [u8; 4] = [130, 134, 135, 136];
-/// Ports of DHCP's clients and servers, by IP version.
-const DHCP: [(Ethertype, u16, u16); 2] = [(Ethertype::V4, 68, 67), (Ethertype::V6, 546, 547)];
 
 /// What a port sends.
 pub(super) fn egress(port: &Guarded<'_>, ethertypes: &[u16], out: &mut Table) {
@@ -67,22 +64,6 @@ pub(super) fn egress(port: &Guarded<'_>, ethertypes: &[u16], out: &mut Table) {
     out.add(table::BASE_EGRESS, 10, from(), rest);
 }
 
-/// A packet from an address.
-fn source(matching: Match, net: IpNet) -> Match {
-    match net {
-        IpNet::V4(net) => matching.ipv4().ipv4_net(Field::Ipv4Src, net.addr(), net.prefix_len()),
-        IpNet::V6(net) => matching.ipv6().ipv6_net(Field::Ipv6Src, net.addr(), net.prefix_len()),
-    }
-}
-
-fn unspecified(matching: Match, kind: u8) -> Match {
-    matching.icmp6(kind).field(Field::Ipv6Src, 0u8).ipv6_net(
-        Field::Ipv6Dst,
-        [0xff02, 0, 0, 0, 0, 0, 0, 0].into(),
-        16,
-    )
-}
-
 /// Neighbour messages about a port's own address.
 fn neighbours(by: Match, net: IpNet, add: &mut impl FnMut(u16, Match, u8)) {
     let IpNet::V6(v6) = net else { return };
@@ -101,10 +82,6 @@ fn neighbours(by: Match, net: IpNet, add: &mut impl FnMut(u16, Match, u8)) {
 /// A port may ask for an address, but neither give any nor say that it is a router.
 fn dhcp(port: &Guarded<'_>, pairs: &BTreeSet<(Mac, IpNet)>, add: &mut impl FnMut(u16, Match, u8)) {
     let from = || port.packets().in_port(port.number);
-    let udp = |matching: Match, source: u16, destination: u16| {
-        let matching = matching.field(Field::IpProto, ip::UDP);
-        matching.field(Field::UdpSrc, source).field(Field::UdpDst, destination)
-    };
     let nobody = (port.port.mac_address, IpNet::from(IpAddr::from(Ipv4Addr::UNSPECIFIED)));
     for (ethertype, client, server) in DHCP {
         let own = pairs
@@ -142,9 +119,7 @@ pub(super) fn ingress(port: &Guarded<'_>, ethertypes: &[u16], out: &mut Table) {
         out.add(here, 100, port.packets().icmp6(kind), deliver());
     }
     for (ethertype, client, server) in DHCP {
-        let answer = is(port.packets(), ethertype).field(Field::IpProto, ip::UDP);
-        let answer = answer.field(Field::UdpSrc, server).field(Field::UdpDst, client);
-        out.add(here, 95, answer, deliver());
+        out.add(here, 95, udp(is(port.packets(), ethertype), server, client), deliver());
         let untracked = is(port.packets(), ethertype).ct_state(0, ct_state::TRK);
         out.add(here, 90, untracked, track(table::RULES_INGRESS));
     }

@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use host::conntrack::Cut;
 use model::Mac;
-use model::l2::{Ethertype, SecuredPort};
-use ovs::openflow::matching::eth;
+use model::l2::SecuredPort;
 use ovs::openflow::{Action, Ct, Field, Match, Port, Subfield, Zone, ct_state};
 
+use super::packets::is;
 use super::{Input, Table, number, table};
 use crate::l2::firewall::{open_ports, secured};
 use crate::l2::openvswitch::vlans::LocalVlans;
@@ -154,12 +154,4 @@ fn track(next: u8) -> Vec<Action> {
 /// The connection is remembered.
 fn commit() -> Action {
     Action::Ct(Box::new(Ct { commit: true, zone: zone(), ..Ct::default() }))
-}
-
-fn is(matching: Match, ethertype: Ethertype) -> Match {
-    let kind = match ethertype {
-        Ethertype::V4 => eth::IPV4,
-        Ethertype::V6 => eth::IPV6,
-    };
-    matching.field(Field::EthType, kind)
 }
