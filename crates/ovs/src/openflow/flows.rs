@@ -96,7 +96,6 @@ impl Gathered {
         }
         let Flows { bytes, begins } = &mut self.0;
         let begin = bytes.len();
-        begins.push(begin);
         let mut out = Writer { bytes: std::mem::take(bytes) };
         out.zeros(LENGTHS);
         out.u8(flow.key.table);
@@ -113,11 +112,11 @@ impl Gathered {
                 "a flow is left out: its {} actions are more than a message of OpenFlow can hold",
                 flow.actions.len()
             );
-            begins.pop();
             out.bytes.truncate(begin);
         } else {
             out.patch_u16(begin, super::wire::length(key));
             out.patch_u16(begin + 2, super::wire::length(rest));
+            begins.push(begin);
         }
         *bytes = out.bytes;
     }
@@ -134,8 +133,9 @@ impl Gathered {
     pub fn sorted(self) -> Flows {
         let Flows { mut bytes, mut begins } = self.0;
         let key = |begin: usize| bytes.get(begin..).and_then(Entry::first).map(Entry::key);
+        // Of equal keys the one gathered last comes first, and stays.
         begins.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)).then(b.cmp(a)));
-        begins.dedup_by(|later, kept| key(*later) == key(*kept));
+        begins.dedup_by_key(|begin| key(*begin));
         bytes.shrink_to_fit();
         begins.shrink_to_fit();
         Flows { bytes, begins }
