@@ -96,6 +96,14 @@ impl OpenVswitch {
         }
         let hybrid = match config.firewall {
             Firewall::IptablesHybrid => Some(Hybrid::open(&config, ns)?),
+            Firewall::Noop if config.prevent_arp_spoofing => {
+                // Upstream's agent is not as strict, and may have run here before.
+                tracing::info!(
+                    "firewall_driver is noop: rules are not enforced, but ports with port security send from their \
+                     own addresses only; for others see allowed_address_pairs and port_security_enabled"
+                );
+                None
+            }
             Firewall::Iptables | Firewall::OpenVswitch | Firewall::Noop => None,
         };
         let remote = config::management(&config.run_dir, &config.ovs.integration_bridge);
