@@ -202,6 +202,7 @@ impl Publisher<'_> {
                 Err(e) => return words(&e),
             };
             let why = self.flow(channels, &mut events).await;
+            self.leave_out_what_arrived(&why);
             // What the broker has not confirmed is sent again, before anything else and in the same order.
             for mut outgoing in std::mem::take(&mut self.sent).into_iter().rev() {
                 outgoing.tries += u32::from(self.careful);
@@ -217,6 +218,18 @@ impl Publisher<'_> {
             tracing::warn!("a channel ended: {why}");
             self.careful = true;
         }
+    }
+
+    /// A channel ends at the message whose exchange is gone, and what was sent before on it has been passed on. To whom
+    /// nothing is owed but that, no double is sent: Neutron's own agents log an error for each.
+    fn leave_out_what_arrived(&mut self, why: &str) {
+        let Some(gone) = missing_exchange(why) else { return };
+        let ended = |outgoing: &Outgoing| outgoing.exchange.as_ref().is_some_and(|there| there.name == gone);
+        let mut arrives = self.sent.iter().any(ended);
+        self.sent.retain(|outgoing| {
+            arrives &= !ended(outgoing);
+            !(arrives && matches!(outgoing.purpose, Purpose::Cast))
+        });
     }
 
     /// Sends on one channel; returns why that came to an end.
@@ -340,6 +353,12 @@ impl Publisher<'_> {
         tracing::error!("{} is dropped: {why}", outgoing.shown());
         self.inner.change(|status| status.dropped += 1);
     }
+}
+
+/// The exchange that a broker says is not there.
+fn missing_exchange(why: &str) -> Option<&str> {
+    let (_, rest) = why.split_once("NOT_FOUND - no exchange '")?;
+    rest.split_once('\'').map(|(name, _)| name)
 }
 
 /// What oslo.messaging sets on every message. A call is not worth keeping once nobody waits for it.

@@ -94,6 +94,38 @@ async fn an_exchange_that_went_is_declared_again() {
     assert_eq!(ear.numbers(), [1, 3]);
 }
 
+/// Its loss ends the channel; what was sent before on that has arrived, and oslo.messaging logs an error for a double.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_that_went_doubles_no_other_message() {
+    let (exchange, topic, other) = (name("exchange"), name("topic"), name("topic"));
+    let (server, agent) = (process(&url(), &exchange, ""), process(&url(), &exchange, ""));
+    let ear = Ear::new("a");
+    let seat = agent.listen(&topic, "a", vec![ear.clone()]);
+    up(&agent).await;
+    tell(&server.client(), &Target::fanout(&topic), "echo", json!({"n": 1})).await;
+    ear.hears(1).await;
+    drop(seat);
+    agent.close(Duration::from_secs(5)).await;
+    let mut raw = Raw::server(&exchange, &other).await;
+    const COUNT: usize = 200;
+    for n in 0..COUNT {
+        if n == COUNT / 2 {
+            tell(&server.client(), &Target::fanout(&topic), "echo", json!({})).await;
+        }
+        tell(&server.client(), &Target::topic(&other), "echo", json!({"n": n})).await;
+    }
+    tell(&server.client(), &Target::topic(&other), "echo", json!({"n": "end"})).await;
+    let mut heard = Vec::new();
+    loop {
+        let (_, message) = raw.take().await;
+        match message["args"]["n"].as_u64() {
+            Some(n) => heard.push(usize::try_from(n).unwrap()),
+            None => break,
+        }
+    }
+    assert_eq!(heard, (0..COUNT).collect::<Vec<_>>());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_the_broker_forgot_are_given_up_early() {
     let (exchange, topic) = (name("exchange"), name("topic"));
