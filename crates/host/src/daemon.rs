@@ -237,12 +237,21 @@ fn end(pid: i32) -> Result<()> {
 
 fn is_gone_after(pid: i32, tries: u32) -> bool {
     (0..tries).any(|_| {
-        let gone = command_line(pid).is_none();
+        let gone = has_ended(pid);
         if !gone {
             std::thread::sleep(TRY_INTERVAL);
         }
         gone
     })
+}
+
+/// Whether a process has ended with all that it held. Its command line is gone before its sockets are closed; only then
+/// it waits to be reaped.
+fn has_ended(pid: i32) -> bool {
+    let Ok(stat) = fs::read(format!("/proc/{pid}/stat")) else { return true };
+    // The program's name before it stands in brackets, and may have any in it.
+    let stat = String::from_utf8_lossy(&stat);
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// Starts the daemon; comes back when it has gone to the background and written its pid file.

@@ -82,6 +82,24 @@ fn a_daemon_is_only_disturbed_when_it_must_be() {
     assert_eq!((life.ensure(), life.starts), (Outcome::Unchanged, 4));
 }
 
+/// With many sockets it takes a moment until the last is closed.
+#[test]
+fn a_daemon_that_is_replaced_has_let_go_of_its_addresses() {
+    let mut life = Life::new("addresses");
+    let link = host::netlink::Netlink::open(&life.ns).unwrap();
+    let lo = link.index_of("lo").unwrap().unwrap();
+    link.set_up(lo, true).unwrap();
+    life.daemon.argv.retain(|arg| arg != "--port=0");
+    let listen = (1..=200).map(|n| format!("--listen-address=127.0.1.{n}"));
+    life.daemon.argv.extend(listen.chain(["--bind-interfaces".into(), String::new()]));
+    for n in 0..20 {
+        let last = life.daemon.argv.last_mut().unwrap();
+        *last = format!("--dhcp-lease-max={}", 100 + n);
+        let outcome = life.ensure();
+        assert_eq!(outcome, if n == 0 { Outcome::Started } else { Outcome::Restarted });
+    }
+}
+
 #[test]
 fn a_pid_of_something_else_is_not_the_daemon() {
     let mut life = Life::new("pid");
