@@ -3,8 +3,9 @@
 use crate::proxy::Proxy;
 use crate::raw::{Raw, connection};
 use crate::world::{Ear, ask, name, patient, process, tell, up, url};
-use rpc::{Error, Target};
+use rpc::{Error, Target, Transport};
 use serde_json::json;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -73,18 +74,24 @@ async fn a_forgetful_broker_is_told_again() {
     assert_eq!(answer.unwrap()["from"], "a");
 }
 
+/// The agent hears a fanout of the server and ends. With its last queue the fanout's exchange goes, too; the server knows
+/// nothing of that.
+async fn lose_exchange(server: &Transport, agent: Transport, topic: &str) -> Arc<Ear> {
+    let ear = Ear::new("a");
+    let seat = agent.listen(topic, "a", vec![ear.clone()]);
+    up(&agent).await;
+    tell(&server.client(), &Target::fanout(topic), "echo", json!({"n": 1})).await;
+    ear.hears(1).await;
+    drop(seat);
+    agent.close(Duration::from_secs(5)).await;
+    ear
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_that_went_is_declared_again() {
     let (exchange, topic) = (name("exchange"), name("topic"));
     let (server, agent) = (process(&url(), &exchange, ""), process(&url(), &exchange, ""));
-    let ear = Ear::new("a");
-    let seat = agent.listen(&topic, "a", vec![ear.clone()]);
-    up(&agent).await;
-    tell(&server.client(), &Target::fanout(&topic), "echo", json!({"n": 1})).await;
-    ear.hears(1).await;
-    // With its last queue the fanout's exchange goes, too; the sender knows nothing of that.
-    drop(seat);
-    agent.close(Duration::from_secs(5)).await;
+    let ear = lose_exchange(&server, agent, &topic).await;
     tell(&server.client(), &Target::fanout(&topic), "echo", json!({"n": 2})).await;
     let agent = process(&url(), &exchange, "");
     let _seat = agent.listen(&topic, "a", vec![ear.clone()]);
@@ -99,13 +106,7 @@ async fn an_exchange_that_went_is_declared_again() {
 async fn an_exchange_that_went_doubles_no_other_message() {
     let (exchange, topic, other) = (name("exchange"), name("topic"), name("topic"));
     let (server, agent) = (process(&url(), &exchange, ""), process(&url(), &exchange, ""));
-    let ear = Ear::new("a");
-    let seat = agent.listen(&topic, "a", vec![ear.clone()]);
-    up(&agent).await;
-    tell(&server.client(), &Target::fanout(&topic), "echo", json!({"n": 1})).await;
-    ear.hears(1).await;
-    drop(seat);
-    agent.close(Duration::from_secs(5)).await;
+    lose_exchange(&server, agent, &topic).await;
     let mut raw = Raw::server(&exchange, &other).await;
     const COUNT: usize = 200;
     for n in 0..COUNT {

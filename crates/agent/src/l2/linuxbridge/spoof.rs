@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use model::Mac;
 use model::l2::DeviceDetails;
 
-use crate::l2::firewall::is_trusted;
+use crate::l2::firewall::{is_trusted, parse_net};
 use crate::l2::view::View;
 
 /// Hardware addresses in one rule: a longer rule exceeds what a command line may hold.
@@ -51,9 +51,7 @@ fn short(net: IpNet) -> String {
 /// What a port may claim by ARP; `None` = anything, as a pair allows every address.
 fn arp_sources(port: &DeviceDetails) -> Option<BTreeSet<IpNet>> {
     let own = port.fixed_ips.iter().map(|fixed| IpNet::from(fixed.ip_address));
-    let pair = |text: &str| text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).ok();
-    let pairs = port.allowed_address_pairs.iter().filter_map(|p| pair(&p.ip_address));
-    let nets: BTreeSet<IpNet> =
-        own.chain(pairs).filter(|net| net.addr().is_ipv4()).map(|net| net.trunc()).collect();
+    let pairs = port.allowed_address_pairs.iter().filter_map(|pair| parse_net(&pair.ip_address));
+    let nets: BTreeSet<IpNet> = own.chain(pairs).filter(|net| net.addr().is_ipv4()).collect();
     (!nets.iter().any(|net| net.prefix_len() == 0)).then_some(nets)
 }

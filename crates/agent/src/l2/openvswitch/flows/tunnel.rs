@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use model::Mac;
+use ovs::openflow::matching::Bits;
 use ovs::openflow::{Action, Entry, Field, Flows, Learn, LearnSpec, Match, Port, Subfield};
 
 use super::{COOKIE, Input, Table, fdb, mac, number, table};
@@ -197,12 +198,18 @@ pub fn adopt(view: &mut View, config: &OvsConfig, facts: &Facts, vlans: &LocalVl
     let hosts: BTreeMap<u32, Ipv4Addr> =
         ends(facts, config).into_iter().map(|((_, host), port)| (port, host)).collect();
     let networks: BTreeMap<String, u16> = vlans.iter().map(|((id, _), vlan)| (id.clone(), *vlan)).collect();
+    let mut by_tag: BTreeMap<Bits, Vec<Entry<'_>>> = BTreeMap::new();
+    for flow in installed.iter() {
+        if let Some(tag) = flow.matching().get(Field::VlanTci) {
+            by_tag.entry(tag).or_default().push(flow);
+        }
+    }
     for (network, vlan) in networks {
         if view.fdb.contains_key(&network) {
             continue;
         }
         let tag = Match::new().vlan(vlan).get(Field::VlanTci);
-        let of_network = installed.iter().filter(|flow| flow.matching().get(Field::VlanTci) == tag);
+        let of_network = tag.and_then(|tag| by_tag.get(&tag)).into_iter().flatten().copied();
         let mut table = FdbTable::default();
         for flow in of_network {
             let actions = flow.actions();
